@@ -1,0 +1,68 @@
+"""What can go wrong, and what each error must say.
+
+    HarnessError             exit 2: the request was understood, but there is no evidence
+    ├── UsageError           exit 64: the request cannot be understood; nothing was started
+    │   └── PlanError        the plan or a stub file, with its line
+    ├── TargetError          the service under test did not start, or is not there
+    └── EvidenceError        the run folder cannot be written or read
+
+Every error says where, what was expected and found, and what to do next, and carries a
+slug that ``docs/messages.md`` explains.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """Something kept us from an answer: no evidence, so neither PASS nor FAIL.
+
+    `slug` is stable (``family/name``), `where` is a file, a line of one or an address, and
+    `next_step` is what the reader should do or type.
+    """
+
+    exit_code = 2
+
+    def __init__(self, slug: str, message: str, *, where: str = "", next_step: str = "") -> None:
+        super().__init__(message)
+        self.slug = slug
+        self.message = message
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        where = f"{self.where}: " if self.where else ""
+        next_step = f"\n  next: {self.next_step}" if self.next_step else ""
+        return f"{where}{self.message} ({self.slug}){next_step}"
+
+
+class UsageError(HarnessError):
+    """The request cannot be understood. Found before anything starts."""
+
+    exit_code = 64
+
+
+class PlanError(UsageError):
+    """The plan, or a stub file that it names, says something that it cannot mean."""
+
+
+class TargetError(HarnessError):
+    """The service under test did not start, or nothing answers at its address."""
+
+
+class EvidenceError(HarnessError):
+    """The run folder cannot be written or read."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Name what is known and, where one is close, what was probably meant.
+
+    >>> nearest("ap", ["app", "env"])
+    "Did you mean 'app'? Known: app, env."
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{meant}Known: {', '.join(names) or 'none'}."

@@ -1,0 +1,267 @@
+"""The run folder: facts appended line by line, and read back even after a crash.
+
+    reports/20261120T093309Z-3f2a9c/
+      run.json                     who, when, which code, what was asked (`Identity`)
+      functional-inproc.jsonl      a file of facts per part, and per generator process of a load
+      load-mix.jsonl  load-mix.0.jsonl
+      gates.jsonl
+      coverage/  logs/             what tools and services left
+      record.json  report.html     folded from the above, at any time
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from harness.errors import EvidenceError, HarnessError, UsageError
+from harness.facts import Begun, Ended, Fact, Problem
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Fact)
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a run happened. `commit` is empty outside git; `tree` hashes the files' content."""
+
+    python: str
+    platform: str
+    cpu_count: int
+    packages: dict[str, str]
+    commit: str
+    dirty: bool
+    tree: str
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a run one run. `asked` names the parts without which it is not complete."""
+
+    run_id: str
+    started_at: str
+    asked: tuple[str, ...]
+    plan_source: str
+    environment: Environment
+
+
+_PACKAGES = ("quart-harness", "quart", "hypercorn", "aiohttp", "molotov", "pytest", "pytest-asyncio",
+             "radon", "bandit", "coverage")  # fmt: skip
+
+
+def environment(root: Path, tree: str) -> Environment:
+    """Describe this interpreter, this machine and the code at `root`."""
+    commit = _git(root, "rev-parse", "HEAD")
+    found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu_count=os.cpu_count() or 1,
+        packages={name: found[name] for name in _PACKAGES if name in found},
+        commit=commit,
+        dirty=bool(commit and _git(root, "status", "--porcelain")),
+        tree=tree,
+    )
+
+
+def tree_hash(root: Path, files: Iterable[str]) -> str:
+    """Hash names and content of `files`, so that evidence of other code can be refused."""
+    digest = sha256()
+    for name in sorted(files):
+        try:
+            content = (root / name).read_bytes()
+        except OSError:
+            content = b"(unreadable)"
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
+            ["git", "-C", str(root), *arguments],  # noqa: S607 - git is where the user has it
+            capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def new_run_id(now: datetime) -> str:
+    """Make a name that sorts by time and that two runs at once do not share."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of one run."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, reports: Path, identity: Identity) -> RunFolder:
+        """Make the folder, or join it where another part of the same run has made it.
+
+        Raises UsageError where it cannot be written, before anything has started.
+        """
+        folder = cls(reports / identity.run_id)
+        try:
+            (folder.path / "logs").mkdir(parents=True, exist_ok=True)
+            (folder.path / "coverage").mkdir(exist_ok=True)
+            folder._write_once("run.json", msgspec.json.format(_ENCODER.encode(identity)))
+        except OSError as error:
+            raise UsageError(
+                "evidence/not-writable",
+                f"the run folder cannot be written: {error.strerror}",
+                where=str(folder.path),
+                next_step="make it writable, or name another with --reports DIR",
+            ) from None
+        return folder
+
+    def _write_once(self, name: str, content: bytes) -> None:
+        try:
+            handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            return
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+
+    @property
+    def identity(self) -> Identity:
+        """Who this run is. Raises EvidenceError where the folder is not one of a run."""
+        try:
+            return msgspec.json.decode((self.path / "run.json").read_bytes(), type=Identity)
+        except (OSError, msgspec.DecodeError) as error:
+            raise EvidenceError(
+                "evidence/no-run",
+                f"this is not the folder of a run: {error}",
+                where=str(self.path),
+                next_step="name a folder that holds a run.json",
+            ) from None
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a file whole or not at all: to a temporary name first, then renamed."""
+        target = self.path / name
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            partial.write_bytes(content)
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise _not_written(target, error) from None
+        return target
+
+    def facts(self) -> Facts:
+        """Read every part that is there."""
+        return Facts.read(self.path)
+
+
+def _not_written(path: Path, error: OSError) -> EvidenceError:
+    return EvidenceError(
+        "evidence/not-written",
+        f"could not write: {error.strerror}",
+        where=str(path),
+        next_step="free some space and run again; what was recorded before is readable",
+    )
+
+
+class Part:
+    """The facts of one part of a run, appended and flushed to the disk fact by fact.
+
+    As a context manager it notes that the part began and, where nothing was raised, that it
+    ended; a `HarnessError` is noted as a `Problem` and goes on.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.path = folder / f"{name}.jsonl"
+        try:
+            self._file = self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise _not_written(self.path, error) from None
+
+    def note(self, *facts: Fact) -> None:
+        """Append facts. Raises EvidenceError where the disk does not take them."""
+        try:
+            self._file.write(b"".join(_ENCODER.encode(fact) + b"\n" for fact in facts))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _not_written(self.path, error) from None
+
+    def __enter__(self) -> Part:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        python = ".".join(map(str, sys.version_info[:3]))
+        self.note(Begun(part=self.name, at=now, python=python, pid=os.getpid()))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if isinstance(error, HarnessError):
+                self.note(problem(error))
+            elif error is None:
+                self.note(Ended(part=self.name))
+        finally:
+            self._file.close()
+
+
+def problem(error: HarnessError) -> Problem:
+    """Take down an error."""
+    return Problem(
+        slug=error.slug, message=error.message, where=error.where,
+        next_step=error.next_step, exit_code=error.exit_code,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of a run by part, and the lines that could not be read."""
+
+    by_part: dict[str, tuple[Fact, ...]]
+    unreadable: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> Facts:
+        """Read a folder. A line cut short by a crash or a full disk is named, not fatal."""
+        by_part: dict[str, tuple[Fact, ...]] = {}
+        unreadable: list[str] = []
+        for path in sorted(folder.glob("*.jsonl")):
+            by_part[path.name.removesuffix(".jsonl")] = tuple(_read(path, unreadable))
+        return cls(by_part, tuple(unreadable))
+
+    def part(self, name: str) -> tuple[Fact, ...] | None:
+        """Return the facts of one part; None where there is no such part."""
+        return self.by_part.get(name)
+
+    def below(self, name: str) -> tuple[Fact, ...]:
+        """Return the facts of a part's own processes, whose files are ``name.0``, ``name.1``, …"""
+        found = [facts for part, facts in self.by_part.items() if part.startswith(f"{name}.")]
+        return tuple(fact for facts in found for fact in facts)
+
+
+def _read(path: Path, unreadable: list[str]) -> Iterator[Fact]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        unreadable.append(f"{path.name}: {error.strerror}")
+        return
+    for number, line in enumerate(lines, 1):
+        try:
+            yield _DECODER.decode(line)
+        except msgspec.DecodeError as error:
+            unreadable.append(f"{path.name}:{number}: {error}")

@@ -1,0 +1,254 @@
+"""What measuring wrote down: the typed lines of a run folder. Judging reads nothing else.
+
+Each part of a run (``functional-inproc``, ``load-mix``, ``gates``, …) appends its facts to a
+file of its own. A fact says what happened and never what it is worth.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from harness.histogram import Histogram
+from harness.tally import Tally
+
+TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+
+
+class Begun(msgspec.Struct, tag="begun", frozen=True, kw_only=True):
+    """A part began. `python` is the interpreter's version, `at` ISO 8601 in UTC."""
+
+    part: str
+    at: str
+    python: str
+    pid: int
+
+
+class Ended(msgspec.Struct, tag="ended", frozen=True, kw_only=True):
+    """A part ended by itself. Its absence means that the part was killed or is still running."""
+
+    part: str
+
+
+class Problem(msgspec.Struct, tag="problem", frozen=True, kw_only=True):
+    """An error that kept a part from its evidence. `exit_code` as in `errors`: 2 or 64."""
+
+    slug: str
+    message: str
+    where: str = ""
+    next_step: str = ""
+    exit_code: int = 2
+
+
+class Surprise(msgspec.Struct, tag="surprise", frozen=True, kw_only=True):
+    """Bad evidence outside any test: a call that no stub answers, a refused outside call."""
+
+    slug: str
+    message: str
+    where: str
+
+
+class Tested(msgspec.Struct, tag="tested", frozen=True, kw_only=True):
+    """One functional test. `exchanges` counts the answers that it had from its target."""
+
+    nodeid: str
+    where: str
+    outcome: TestOutcome
+    duration_s: float
+    exchanges: int
+    message: str = ""
+    service: str = ""
+    target: str = ""
+
+
+class PytestEnded(msgspec.Struct, tag="pytest", frozen=True, kw_only=True):
+    """How pytest itself ended: its exit status, and what it collected."""
+
+    exit_status: int
+    collected: int
+    deselected: int
+
+
+class StubUse(msgspec.Struct, tag="stub", frozen=True, kw_only=True):
+    """How often a stub of a file answered, over one part."""
+
+    stub: str
+    where: str
+    calls: int
+
+
+class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
+    """What a load was asked to do. `asked_rate` in visits per second; None: a closed pace.
+
+    `visits` is how many are due in all, None where only time bounds them.
+    """
+
+    load: str
+    scenarios: str
+    target: str
+    pace: str
+    duration_s: float
+    processes: int
+    asked_rate: float | None
+    visits: int | None
+    objectives: tuple[str, ...]
+
+
+class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
+    """A histogram on one line: the exact figures, then bucket numbers and counts in turn."""
+
+    count: int
+    total_ns: int
+    min_ns: int
+    max_ns: int
+    clipped: int
+    buckets: list[int]
+
+    @classmethod
+    def of(cls, h: Histogram) -> HistogramFact:
+        """Take down a histogram."""
+        flat = [number for pair in sorted(h.buckets.items()) for number in pair]
+        return cls(h.count, h.total_ns, h.min_ns, h.max_ns, h.clipped, flat)
+
+    def histogram(self) -> Histogram:
+        """Return the histogram that was taken down."""
+        buckets = dict(zip(self.buckets[::2], self.buckets[1::2], strict=True))
+        return Histogram(
+            buckets, self.count, self.total_ns, self.min_ns, self.max_ns, self.clipped
+        )
+
+
+class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
+    """A tally on one line."""
+
+    scenario: str
+    step: str | None
+    sent: int
+    ok: int
+    failures: dict[str, int]
+    statuses: dict[str, int]
+    bytes_in: int
+    response: HistogramFact
+    service: HistogramFact
+    lag: HistogramFact
+
+    @classmethod
+    def of(cls, t: Tally) -> TallyFact:
+        """Take down a tally as it stands."""
+        return cls(
+            scenario=t.scenario, step=t.step, sent=t.sent, ok=t.ok, failures=dict(t.failures),
+            statuses=dict(t.statuses), bytes_in=t.bytes_in, response=HistogramFact.of(t.response),
+            service=HistogramFact.of(t.service), lag=HistogramFact.of(t.lag),
+        )  # fmt: skip
+
+    def tally(self) -> Tally:
+        """Return the tally that was taken down."""
+        return Tally(
+            self.scenario, self.step, self.sent, self.ok, self.failures, self.statuses,
+            self.bytes_in, self.response.histogram(), self.service.histogram(),
+            self.lag.histogram(),
+        )  # fmt: skip
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The generator's own state: processor time used, and how late its event loop ran."""
+
+    cpu_s: float
+    loop_lag: HistogramFact
+
+
+class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
+    """Everything one generator process has counted up to `at_s` seconds after the start.
+
+    Cumulative and numbered: of several, the newest counts; a lost one loses nothing.
+    `started` counts visits. `final` is set on the last one, after the drain.
+    """
+
+    process: int
+    number: int
+    at_s: float
+    started: int
+    final: bool
+    tallies: list[TallyFact]
+    health: Health
+
+
+class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
+    """One of the first failures of its kind, with the scenario's line that it came from."""
+
+    process: int
+    scenario: str
+    kind: str
+    message: str
+    where: str
+
+
+class NotChecked(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a gate could not check, and why. `slug` as in ``docs/messages.md``."""
+
+    path: str
+    slug: str
+    reason: str
+
+
+class Inspected(msgspec.Struct, tag="inspected", frozen=True, kw_only=True):
+    """What one gate looked at. Paths are relative to the project, with forward slashes."""
+
+    gate: str
+    tool: str
+    paths: tuple[str, ...]
+    inventory: int
+    checked: tuple[str, ...]
+    not_checked: tuple[NotChecked, ...]
+    duration_s: float
+
+
+class Block(msgspec.Struct, tag="block", frozen=True, kw_only=True):
+    """A function at any depth, or a module's own level, and its cyclomatic complexity."""
+
+    path: str
+    line: int
+    name: str
+    complexity: int
+
+
+class Weakness(msgspec.Struct, tag="weakness", frozen=True, kw_only=True):
+    """One issue of Bandit's. Levels are Bandit's: ``low``, ``medium``, ``high``."""
+
+    path: str
+    line: int
+    rule: str
+    severity: str
+    confidence: str
+    message: str
+    suppressed: bool
+
+
+class Covered(msgspec.Struct, tag="covered", frozen=True, kw_only=True):
+    """What the functional tests ran of one file: counts, and the lines that they did not."""
+
+    path: str
+    statements: int
+    covered: int
+    branches: int
+    covered_branches: int
+    missing: tuple[int, ...]
+
+
+Fact = (
+    Begun
+    | Ended
+    | Problem
+    | Surprise
+    | Tested
+    | PytestEnded
+    | StubUse
+    | LoadBegun
+    | Snapshot
+    | Failed
+    | Inspected
+    | Block
+    | Weakness
+    | Covered
+)

@@ -1,0 +1,95 @@
+"""Refuses and names every call to a host outside loopback, whatever the client library.
+
+Works where all of Python's clients meet: name resolution and the socket's own connect. To a
+client a refused call looks like a network failure, so the code under test handles it as it
+would handle an outage; that it happened is noted all the same. Out of reach: libraries that
+open sockets in C (uvloop's own connect by name, pycurl, grpc) and other processes.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from harness.target import is_allowed
+
+OnRefused = Callable[[str, int | None], None]
+
+_RESOLVERS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
+_METHODS = ("connect", "connect_ex", "sendto")
+
+
+class Guard:
+    """A context manager. `on_refused` is told host and port (None where it is not known).
+
+    Undone exactly on exit. Guards nest; the inner one decides first.
+    """
+
+    def __init__(self, on_refused: OnRefused, allow_hosts: Iterable[str] = ()) -> None:
+        self._on_refused = on_refused
+        self._allow_hosts = frozenset(allow_hosts)
+        self._allowed_addresses: set[str] = set()
+        self._undo: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Guard:
+        for name in _RESOLVERS:
+            self._patch(socket, name, self._resolver(getattr(socket, name)))
+        for name in _METHODS:
+            self._patch(socket.socket, name, self._method(name, getattr(socket.socket, name)))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+    def _patch(self, owner: Any, name: str, replacement: Any) -> None:
+        if name in vars(owner):
+            original = vars(owner)[name]
+            self._undo.append(lambda: setattr(owner, name, original))
+        else:  # inherited: putting the original back would leave a copy behind
+            self._undo.append(lambda: delattr(owner, name))
+        setattr(owner, name, replacement)
+
+    def _resolver(self, resolve: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(host: Any, *arguments: Any, **options: Any) -> Any:
+            name = host.decode() if isinstance(host, bytes | bytearray) else host
+            if name and not self._may_reach(name):
+                port = arguments[0] if arguments else options.get("port")
+                self._on_refused(name, port if isinstance(port, int) else None)
+                raise socket.gaierror(socket.EAI_NONAME, _told(name))
+            found = resolve(host, *arguments, **options)
+            if name and resolve.__name__ == "getaddrinfo":
+                self._allowed_addresses.update(str(entry[4][0]) for entry in found)
+            return found
+
+        guarded.__name__ = resolve.__name__
+        return guarded
+
+    def _method(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(sock: socket.socket, *arguments: Any) -> Any:
+            address = arguments[-1] if arguments else None
+            internet = sock.family in (socket.AF_INET, socket.AF_INET6)
+            if not internet or not isinstance(address, tuple) or self._may_reach(str(address[0])):
+                return original(sock, *arguments)
+            self._on_refused(str(address[0]), address[1])
+            if name == "connect_ex":
+                return errno.ECONNREFUSED
+            raise ConnectionRefusedError(errno.ECONNREFUSED, _told(address[0]))
+
+        return guarded
+
+    def _may_reach(self, host: str) -> bool:
+        return host in self._allowed_addresses or is_allowed(host, self._allow_hosts)
+
+
+def _told(host: str) -> str:
+    return f"refused by the harness: {host} is outside loopback, and no stub answers for it"
+

@@ -1,0 +1,56 @@
+"""One measured exchange of a load, and the kinds of failure it can end in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FailureKind(StrEnum):
+    """How a step or a visit failed.
+
+    A step fails by the first five; a visit fails by whatever its scenario raised.
+    """
+
+    REFUSED = "refused"  # no connection: nothing listens there, or the name is unknown
+    TIMEOUT = "timeout"  # no whole answer within the client's limit
+    DISCONNECTED = "disconnected"  # the connection ended before the answer did
+    PROTOCOL = "protocol"  # what came is not HTTP
+    FOREIGN = "foreign-host"  # not sent: the plan does not allow that host
+    STATUS = "status"  # raise_for_status() raised
+    ASSERTION = "assertion"  # an assert of the scenario did not hold
+    EXCEPTION = "exception"  # the scenario raised anything else
+    UNFINISHED = "unfinished"  # still running when the load had ended and been drained
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request and its answer, or one whole visit (`step` None). Times in ns, one clock.
+
+    `due_ns` is when the schedule asked for it, `sent_ns` when it was handed to a connection
+    (before connecting), `done_ns` its last body byte.
+    """
+
+    scenario: str
+    step: str | None
+    due_ns: int
+    sent_ns: int
+    done_ns: int
+    status: int | None = None
+    failure: FailureKind | None = None
+    bytes_in: int = 0
+
+    @property
+    def response_ns(self) -> int:
+        """Response time: from due, so that waiting for a busy generator or target counts."""
+        return self.done_ns - self.due_ns
+
+    @property
+    def service_ns(self) -> int:
+        """Service time: from sent."""
+        return self.done_ns - self.sent_ns
+
+    @property
+    def lag_ns(self) -> int:
+        """Schedule lag: from due to sent."""
+        return self.sent_ns - self.due_ns

@@ -1,0 +1,51 @@
+"""Outcome, finding and verdict: PASS, FAIL or UNKNOWN, and each fact that was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What was found out. UNKNOWN is not success: there is no evidence either way."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    UNKNOWN = "UNKNOWN"
+    FAIL = "FAIL"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a verb that ends in this outcome."""
+        return {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.UNKNOWN: 2}[self]
+
+
+_BADNESS = (Outcome.PASS, Outcome.UNKNOWN, Outcome.FAIL)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst: FAIL before UNKNOWN before PASS. Of none: UNKNOWN, nothing was judged."""
+    return max(outcomes, key=_BADNESS.index, default=Outcome.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One judged fact.
+
+    `where` is a place that a reader can open: ``file:line``, a test's name, a load's step.
+    `measured` and `limit` are numbers in `unit`; None where the fact has no number.
+    """
+
+    slug: str
+    outcome: Outcome
+    where: str
+    message: str
+    measured: float | None = None
+    limit: float | None = None
+    unit: str | None = None
+    next_step: str = ""
+
+
+def verdict(findings: Sequence[Finding]) -> Outcome:
+    """Return the outcome of everything that was judged."""
+    return worst(finding.outcome for finding in findings)
