@@ -32,7 +32,9 @@ class Document:
         """Return ``file:line`` of the key at `path`, or of its nearest table that has a line."""
         return f"{self.source}:{self._line(path)}" if path else self.source
 
-    def error(self, slug: str, message: str, path: Sequence[Step], next_step: str = "") -> PlanError:
+    def error(
+        self, slug: str, message: str, path: Sequence[Step], next_step: str = ""
+    ) -> PlanError:
         """Make the error for the value at `path`."""
         return PlanError(slug, message, where=self.where(path), next_step=next_step)
 
@@ -60,7 +62,9 @@ class Document:
             return self.error(
                 "plan/missing-key", f"{_dotted(inner)} needs the key {missing[1]!r}", inner
             )
-        return self.error("plan/wrong-type", f"{_dotted(inner)}: {told[:1].lower()}{told[1:]}", inner)
+        return self.error(
+            "plan/wrong-type", f"{_dotted(inner)}: {told[:1].lower()}{told[1:]}", inner
+        )
 
     def _line(self, path: Sequence[Step]) -> int:
         best, best_depth = 1, 0

@@ -1,12 +1,12 @@
 """The run folder: facts appended line by line, and read back even after a crash.
 
-    reports/20261120T093309Z-3f2a9c/
-      run.json                     who, when, which code, what was asked (`Identity`)
-      functional-inproc.jsonl      a file of facts per part, and per generator process of a load
-      load-mix.jsonl  load-mix.0.jsonl
-      gates.jsonl
-      coverage/  logs/             what tools and services left
-      record.json  report.html     folded from the above, at any time
+reports/20261120T093309Z-3f2a9c/
+  run.json                     who, when, which code, what was asked (`Identity`)
+  functional-inproc.jsonl      a file of facts per part, and per generator process of a load
+  load-mix.jsonl  load-mix.0.jsonl
+  gates.jsonl
+  coverage/  logs/             what tools and services left
+  record.json  report.html     folded from the above, at any time
 """
 
 from __future__ import annotations
@@ -55,8 +55,18 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment
 
 
-_PACKAGES = ("quart-harness", "quart", "hypercorn", "aiohttp", "molotov", "pytest", "pytest-asyncio",
-             "radon", "bandit", "coverage")  # fmt: skip
+_PACKAGES = (
+    "quart-harness",
+    "quart",
+    "hypercorn",
+    "aiohttp",
+    "molotov",
+    "pytest",
+    "pytest-asyncio",
+    "radon",
+    "bandit",
+    "coverage",
+)
 
 
 def environment(root: Path, tree: str) -> Environment:
@@ -187,7 +197,14 @@ class Part:
         self.name = name
         self.path = folder / f"{name}.jsonl"
         try:
-            self._file = self.path.open("ab", buffering=0)
+            self._file = self.path.open("xb", buffering=0)
+        except FileExistsError:
+            raise UsageError(
+                "evidence/part-exists",
+                f"this run already has evidence of {name}",
+                where=str(self.path),
+                next_step="start another run: unset HARNESS_RUN, or give it another name",
+            ) from None
         except OSError as error:
             raise _not_written(self.path, error) from None
 
@@ -200,9 +217,8 @@ class Part:
             raise _not_written(self.path, error) from None
 
     def __enter__(self) -> Part:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         python = ".".join(map(str, sys.version_info[:3]))
-        self.note(Begun(part=self.name, at=now, python=python, pid=os.getpid()))
+        self.note(Begun(part=self.name, at=_now(), python=python, pid=os.getpid()))
         return self
 
     def __exit__(
@@ -215,9 +231,13 @@ class Part:
             if isinstance(error, HarnessError):
                 self.note(problem(error))
             elif error is None:
-                self.note(Ended(part=self.name))
+                self.note(Ended(part=self.name, at=_now()))
         finally:
             self._file.close()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def problem(error: HarnessError) -> Problem:
@@ -244,12 +264,20 @@ class Facts:
             by_part[path.name.removesuffix(".jsonl")] = tuple(_read(path, unreadable))
         return cls(by_part, tuple(unreadable))
 
+    @property
+    def duration_s(self) -> float:
+        """From when the first part began to when the last one that ended did."""
+        noted = [fact for facts in self.by_part.values() for fact in facts]
+        begun = [datetime.fromisoformat(fact.at) for fact in noted if isinstance(fact, Begun)]
+        ended = [datetime.fromisoformat(fact.at) for fact in noted if isinstance(fact, Ended)]
+        return (max(ended) - min(begun)).total_seconds() if begun and ended else 0.0
+
     def part(self, name: str) -> tuple[Fact, ...] | None:
         """Return the facts of one part; None where there is no such part."""
         return self.by_part.get(name)
 
     def below(self, name: str) -> tuple[Fact, ...]:
-        """Return the facts of a part's own processes, whose files are ``name.0``, ``name.1``, …"""
+        """Return the facts of a part's own processes, in files such as ``name.0.jsonl``."""
         found = [facts for part, facts in self.by_part.items() if part.startswith(f"{name}.")]
         return tuple(fact for facts in found for fact in facts)
 

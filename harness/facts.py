@@ -29,6 +29,7 @@ class Ended(msgspec.Struct, tag="ended", frozen=True, kw_only=True):
     """A part ended by itself. Its absence means that the part was killed or is still running."""
 
     part: str
+    at: str
 
 
 class Problem(msgspec.Struct, tag="problem", frozen=True, kw_only=True):
@@ -114,9 +115,7 @@ class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
     def histogram(self) -> Histogram:
         """Return the histogram that was taken down."""
         buckets = dict(zip(self.buckets[::2], self.buckets[1::2], strict=True))
-        return Histogram(
-            buckets, self.count, self.total_ns, self.min_ns, self.max_ns, self.clipped
-        )
+        return Histogram(buckets, self.count, self.total_ns, self.min_ns, self.max_ns, self.clipped)
 
 
 class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +183,12 @@ class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
     where: str
 
 
+class GatesBegun(msgspec.Struct, tag="gates", frozen=True, kw_only=True):
+    """What the gates were asked to keep to: the limits' texts."""
+
+    limits: tuple[str, ...]
+
+
 class NotChecked(msgspec.Struct, frozen=True, kw_only=True):
     """A file that a gate could not check, and why. `slug` as in ``docs/messages.md``."""
 
@@ -247,6 +252,7 @@ Fact = (
     | LoadBegun
     | Snapshot
     | Failed
+    | GatesBegun
     | Inspected
     | Block
     | Weakness

@@ -92,4 +92,3 @@ class Guard:
 
 def _told(host: str) -> str:
     return f"refused by the harness: {host} is outside loopback, and no stub answers for it"
-

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,6 +134,11 @@ class Plan:
             )
         return self.services[0]
 
+    def with_app(self, app: AppPath) -> Plan:
+        """Return this plan with another application for its service under test."""
+        first = self.services[0] if self.services else Service("app", app)
+        return replace(self, services=(replace(first, app=app), *self.services[1:]))
+
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts that a whole run of this plan has, by the names of their files of facts."""
@@ -200,6 +205,13 @@ class _Reader:
         )
         for service in plan.services:
             self._check_env(service, plan)
+        if len(plan.services) > 1:
+            raise self.document.error(
+                "plan/one-service",
+                "a plan with several services is not supported yet",
+                ["services", plan.services[1].name],
+                "leave one; this version tests one service at a time",
+            )
         if (plan.tests or plan.loads) and not plan.services:
             raise self.document.error(
                 "plan/no-service", "there are tests or loads, but no [services.NAME]", []
@@ -266,9 +278,7 @@ class _Reader:
         found = self.document.read(self.document.tables["gates"], _Gates, ["gates"])
         self._not_empty(found.paths, ["gates", "paths"])
         self._not_empty(found.limits, ["gates", "limits"])
-        made: Gates = self._parsed(
-            ["gates", "limits"], lambda: gates_of(found.paths, found.limits)
-        )
+        made: Gates = self._parsed(["gates", "limits"], lambda: gates_of(found.paths, found.limits))
         return made
 
     def _not_empty(self, values: tuple[Any, ...], path: list[str]) -> None:

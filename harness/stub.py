@@ -162,7 +162,10 @@ def parse_stubs(text: str, source: str) -> tuple[Stub, ...]:
     unknown = [key for key in document.tables if key != "stub"]
     if unknown:
         raise document.error(
-            "plan/unknown-key", f"unknown key {unknown[0]!r}", unknown, nearest(unknown[0], ["stub"])
+            "plan/unknown-key",
+            f"unknown key {unknown[0]!r}",
+            unknown,
+            nearest(unknown[0], ["stub"]),
         )
     declared = document.tables.get("stub", [])
     if not isinstance(declared, list) or not declared:

@@ -1,0 +1,81 @@
+"""What functional tests stand on: stand-ins, environment, guard, and the service in its target."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from harness.guard import Guard
+from harness.plan import Plan
+from harness.rig import Rig, environment, rigged
+from harness.target import TargetKind
+from harness.targets import Running
+from harness.targets.app import load_app
+from harness.targets.client import Exchanges
+from harness.targets.inproc import Inproc
+from harness.targets.served import Served
+
+
+class Bench:
+    """Started when it is first needed, closed once. `plan` may have no service.
+
+    `exchanges` are those of the tests with their target, until they are taken.
+    """
+
+    def __init__(self, plan: Plan, root: Path, target: TargetKind) -> None:
+        self.plan = plan
+        self.target = target
+        self.exchanges = Exchanges()
+        self.rig: Rig | None = None
+        self._root = root
+        self._refused: list[str] = []
+        self._closing = contextlib.ExitStack()
+
+    def start(self) -> Rig:
+        """Start guard and stand-ins, and set the environment. Does nothing the second time.
+
+        Raises UsageError for stub files that cannot be read, HarnessError where a stand-in
+        does not start.
+        """
+        if self.rig is None:
+            self._closing.enter_context(Guard(self._note_refused, self.plan.allow_hosts))
+            scratch = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="harness-"))
+            self.rig = self._closing.enter_context(rigged(self.plan, self._root, Path(scratch)))
+            if self.plan.services:
+                variables = self.rig.environment_of(self.plan.service)
+                self._closing.enter_context(environment(variables))
+        return self.rig
+
+    def service(self) -> Running:
+        """Import the service under test, for its target. Raises UsageError or TargetError."""
+        service = self.plan.service
+        app = load_app(service.app, self._root)
+        if self.target is TargetKind.INPROC:
+            return Inproc(app, service.name)
+        return Served(app, service.name)
+
+    def surprises(self) -> list[str]:
+        """Return, once, every call that was refused or not answered, and every unused stub.
+
+        Unused is a stub that was selected by name since the last selection and not called.
+        """
+        refused, self._refused = self._refused, []
+        if self.rig is None:
+            return refused
+        unused = [
+            f"the test selected the stub {name} ({stub.where}), and nothing called it"
+            for name, stub in self.rig.standins.unused().items()
+        ]
+        return [*refused, *self.rig.standins.take_unmatched(), *unused]
+
+    def close(self) -> None:
+        """Undo everything, in reverse."""
+        self._closing.close()
+
+    def _note_refused(self, host: str, port: int | None) -> None:
+        address = f"{host}:{port}" if port else host
+        self._refused.append(
+            f"outside call to {address}: it is not on loopback and no stub answers for it, "
+            "so it was refused"
+        )

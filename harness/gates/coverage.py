@@ -1,0 +1,155 @@
+"""What the functional tests ran: measured by coverage.py, counted per file of the inventory.
+
+No configuration of a user's is read on either side, so none can leave files out; the default
+exclusions, ``# pragma: no cover`` among them, hold. A file that no test imported counts with
+all its statements as missing, and code that is not in the inventory does not count.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import coverage
+from coverage.exceptions import CoverageException
+
+from harness.facts import Covered, Fact, Inspected, NotChecked
+from harness.gates import parsed, tool_error, writable
+
+_PREFIX = ".coverage."
+
+
+def measured(
+    module: Sequence[str], *, data: Path, part: str, root: Path, files: Iterable[str]
+) -> list[str]:
+    """Return the command that runs ``python -m module…`` and measures `files`, threads included.
+
+    It leaves a file in the folder `data`, named after `part` and of its own for each process,
+    so that nothing is overwritten. Killed, it leaves none.
+    """
+    concurrency = ["thread"]
+    if importlib.util.find_spec("greenlet"):
+        concurrency.append("greenlet")  # else lines after SQLAlchemy's awaits are lost
+    return [
+        sys.executable, "-m", "coverage", "run",
+        f"--rcfile={os.devnull}",
+        "--branch",
+        "--parallel-mode",
+        f"--data-file={Path(os.path.abspath(data), _PREFIX + part)}",
+        f"--include={','.join(_patterns(root, files))}",
+        f"--concurrency={','.join(concurrency)}",
+        "-m", *module,
+    ]  # fmt: skip
+
+
+def _patterns(root: Path, files: Iterable[str]) -> list[str]:
+    """Name the files to measure, a folder at a time, as coverage.py's patterns have it.
+
+    Not ``--source``: it takes no files, splits at commas and has opinions about environments.
+    """
+    patterns = set()
+    for file in files:
+        real = Path(os.path.realpath(root / file))
+        place = re.sub(r"[^\w/.\- ]", "?", str(real.parent))
+        name = "*.py" if real.suffix == ".py" else re.sub(r"[^\w.\- ]", "?", real.name)
+        patterns.add(f"{place.rstrip('/')}/{name}")
+    return sorted(patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The gate that finds a `Covered` for every file. `data` is the folder `measured` wrote to."""
+
+    data: Path
+    name: str = "coverage"
+
+    def inspect(self, root: Path, paths: Sequence[str], files: Sequence[str]) -> list[Fact]:
+        """Count what was run. Without data, or with data that is damaged, nothing is checked."""
+        began = time.monotonic()
+        found = self._covered(root, files)
+        covered = [fact for fact in found if isinstance(fact, Covered)]
+        inspected = Inspected(
+            gate=self.name,
+            tool=f"coverage {coverage.__version__}",
+            paths=tuple(paths),
+            inventory=len(files),
+            checked=tuple(fact.path for fact in covered),
+            not_checked=tuple(fact for fact in found if isinstance(fact, NotChecked)),
+            duration_s=time.monotonic() - began,
+        )
+        return [inspected, *covered]
+
+    def _covered(self, root: Path, files: Sequence[str]) -> list[Covered | NotChecked]:
+        sources = _data_files(self.data)
+        if not sources:
+            reason = f"no functional test left coverage data in {self.data}"
+            return _none_checked(files, "coverage/no-data", reason)
+        with (
+            tempfile.TemporaryDirectory(prefix="harness-coverage-") as scratch,
+            warnings.catch_warnings(action="ignore"),
+        ):
+            combined = coverage.Coverage(
+                data_file=str(Path(scratch, "combined")), config_file=False, messages=False
+            )
+            try:
+                _combine(combined, sources)
+                return [_count(combined, root, path) for path in files]
+            except _Damaged as error:
+                return _none_checked(files, "coverage/bad-data", str(error))
+            finally:
+                combined.get_data().close(force=True)
+
+
+class _Damaged(Exception):  # noqa: N818 - of the data, not of ours
+    """A data file that cannot be used, by its name and why."""
+
+
+def _data_files(folder: Path) -> list[Path]:
+    """Return the data files in one folder; never what another run left elsewhere."""
+    return sorted(
+        path
+        for path in folder.glob(f"{_PREFIX}*")
+        if path.is_file() and not path.name.endswith("-journal")
+    )
+
+
+def _combine(combined: coverage.Coverage, sources: Iterable[Path]) -> None:
+    """Add up data files, which stay. One at a time: several at once, a bad one is skipped."""
+    combined.get_data().add_arcs({})  # so that data without branches cannot be mixed in
+    for source in sources:
+        try:
+            combined.combine([str(source)], strict=True, keep=True)
+        except (CoverageException, OSError) as error:
+            raise _Damaged(f"{source.name}: {error}") from None
+
+
+def _none_checked(files: Iterable[str], slug: str, reason: str) -> list[Covered | NotChecked]:
+    return [NotChecked(path=path, slug=slug, reason=writable(reason)) for path in files]
+
+
+def _count(combined: coverage.Coverage, root: Path, path: str) -> Covered | NotChecked:
+    tree = parsed(root, path)  # coverage.py reads what Python would not: it replaces bad bytes
+    if isinstance(tree, NotChecked):
+        return tree
+    place = os.path.realpath(root / path)
+    try:
+        _, statements, _, missing, _ = combined.analysis2(place)
+        branches = combined.branch_stats(place).values()
+    except Exception as error:
+        return tool_error(path, error)
+    return Covered(
+        path=path,
+        statements=len(statements),
+        covered=len(statements) - len(missing),
+        branches=sum(total for total, _ in branches),
+        covered_branches=sum(taken for _, taken in branches),
+        missing=tuple(missing),
+    )

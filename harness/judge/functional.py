@@ -1,0 +1,162 @@
+"""Judging the functional tests of one target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.facts import Begun, Fact, PytestEnded, Tested
+from harness.judge import Judgement, of_part, unknown
+from harness.record import FunctionalRow, Omission
+from harness.target import TargetKind
+from harness.verdict import Finding, Outcome
+
+_PYTEST_STATUS = {
+    2: ("functional/interrupted", "pytest was interrupted"),
+    3: ("functional/pytest-crashed", "pytest ended in an internal error"),
+    4: ("functional/pytest-usage", "pytest did not understand its command line"),
+}
+
+
+def judge(part: str, facts: tuple[Fact, ...]) -> tuple[Judgement, FunctionalRow]:
+    """Judge one part. Tests that were not run, or did not reach their target, are listed."""
+    tests = [fact for fact in facts if isinstance(fact, Tested)]
+    row = _row(part, facts, tests)
+    judgement = of_part(part, facts)
+    judgement.findings.extend(_failure(test) for test in tests if test.outcome in _BAD)
+    judgement.extend(_pytest(part, facts, row, judgement.findings))
+    judgement.extend(_reach(part, row, tests))
+    judgement.not_checked.extend(
+        Omission(what=test.nodeid, why=f"skipped: {test.message}")
+        for test in tests
+        if test.outcome == "skipped"
+    )
+    judgement.not_checked.extend(
+        Omission(
+            what=test.nodeid, why=f"expected to fail, so its failure says nothing: {test.message}"
+        )
+        for test in tests
+        if test.outcome == "xfailed"
+    )
+    if row.passed and not judgement.findings:
+        judgement.findings.append(
+            Finding(
+                slug="functional/passed",
+                outcome=Outcome.PASS,
+                where=part,
+                message=f"{row.passed} of {row.tests} tests passed",
+            )
+        )
+    return judgement, row
+
+
+_BAD = ("failed", "error", "xpassed")
+
+
+def _row(part: str, facts: tuple[Fact, ...], tests: Sequence[Tested]) -> FunctionalRow:
+    begun = next((fact for fact in facts if isinstance(fact, Begun)), None)
+
+    def count(outcome: str) -> int:
+        return sum(test.outcome == outcome for test in tests)
+
+    return FunctionalRow(
+        service=tests[0].service if tests else "",
+        target=part.removeprefix("functional-"),
+        python=begun.python if begun else "",
+        tests=len(tests),
+        passed=count("passed"),
+        failed=count("failed"),
+        errors=count("error"),
+        skipped=count("skipped"),
+        xfailed=count("xfailed"),
+        xpassed=count("xpassed"),
+        reached=sum(test.exchanges > 0 for test in tests),
+        exchanges=sum(test.exchanges for test in tests),
+        duration_s=sum(test.duration_s for test in tests),
+    )
+
+
+def _failure(test: Tested) -> Finding:
+    said = {
+        "failed": test.message,
+        "error": f"set-up or tear-down raised: {test.message}",
+        "xpassed": "expected to fail, and passed",
+    }[test.outcome]
+    return Finding(
+        slug=f"functional/{test.outcome}",
+        outcome=Outcome.FAIL,
+        where=test.where,
+        message=f"{test.nodeid} [{test.target}]\n{said}",
+        next_step=f"harness test '{test.nodeid}' --target {test.target}",
+    )
+
+
+def _pytest(
+    part: str, facts: tuple[Fact, ...], row: FunctionalRow, found: Sequence[Finding]
+) -> Judgement:
+    """Judge how pytest itself ended, which its exit status says and its tests must explain."""
+    judgement = Judgement()
+    ended = next((fact for fact in facts if isinstance(fact, PytestEnded)), None)
+    if ended is None:
+        return judgement
+    if ended.deselected:
+        judgement.not_checked.append(
+            Omission(what=f"{ended.deselected} tests in {part}", why="deselected")
+        )
+    if ended.exit_status in _PYTEST_STATUS:
+        slug, message = _PYTEST_STATUS[ended.exit_status]
+        judgement.findings.append(unknown(slug, part, message, "see its output above"))
+    elif not row.tests and not found:
+        judgement.findings.append(
+            unknown(
+                "functional/no-tests",
+                part,
+                "no test was found",
+                "name a file or folder with test_*.py in it",
+            )
+        )
+    elif ended.exit_status and not found:
+        judgement.findings.append(
+            unknown(
+                "functional/unexplained",
+                part,
+                f"pytest exited with {ended.exit_status}, and no test says why",
+            )
+        )
+    elif row.tests and not row.passed and not found:
+        judgement.findings.append(
+            unknown(
+                "functional/none-ran",
+                part,
+                f"none of {row.tests} tests ran: {row.skipped} skipped, "
+                f"{row.xfailed} expected to fail",
+                "run them without what skips them",
+            )
+        )
+    return judgement
+
+
+def _reach(part: str, row: FunctionalRow, tests: Sequence[Tested]) -> Judgement:
+    """List the tests that had no exchange with their target: they said nothing about it."""
+    judgement = Judgement()
+    ran = [test for test in tests if test.outcome in ("passed", "failed")]
+    unreached = [test for test in ran if not test.exchanges]
+    if not unreached:
+        return judgement
+    if len(unreached) == len(ran) and row.target != TargetKind.INPROC:
+        judgement.findings.append(
+            unknown(
+                "functional/unreached",
+                part,
+                f"none of {len(ran)} tests had an exchange with the {row.target} target",
+                "let the tests use the fixture 'client', and not a client of their own",
+            )
+        )
+    judgement.not_checked.extend(
+        Omission(
+            what=f"{test.nodeid} [{test.target}]",
+            why="had no exchange with its target",
+            next_step="let it use the fixture 'client'",
+        )
+        for test in unreached
+    )
+    return judgement

@@ -1,0 +1,380 @@
+"""Judging a load: its rows, its objectives, and whether its own figures can be believed.
+
+The rules, with their numbers:
+
+- A rate of which less than `RATE_REACHED` was started is FAIL where the generator was well,
+  else UNKNOWN.
+- The generator was not well where one of its processes used `CPU_BUSY` of a processor, or
+  where its event loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only
+  ever lengthens latencies, so an objective on them that is met stays met; one that is missed
+  is then UNKNOWN.
+- A loop that lagged more than `LAG_BLOCKED_MS` (p99) was blocked by the scenarios' own code:
+  visits did not run side by side, and the load is UNKNOWN.
+- A percentile needs `histogram.samples_needed` samples. With fewer, an objective on it is
+  UNKNOWN, unless even the fastest sample breaks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from harness.errors import nearest
+from harness.facts import Fact, Failed, HistogramFact, LoadBegun, Snapshot
+from harness.histogram import Histogram, samples_needed
+from harness.judge import Judgement, of_part, unknown
+from harness.judge.series import ALL_REQUESTS, by_interval, latency
+from harness.objective import Family, Objective, parse_objective
+from harness.record import LoadRow, LoadRun, Omission, Second
+from harness.tally import Tally, merged
+from harness.verdict import Finding, Outcome
+
+RATE_REACHED = Fraction(99, 100)
+CPU_BUSY = 0.9
+LAG_BLOCKED_MS = 250
+_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The facts of one load, folded."""
+
+    begun: LoadBegun
+    newest: list[Snapshot]
+    tallies: list[Tally]
+    failures: list[Failed]
+    snapshots: list[Snapshot] = field(repr=False)
+
+    @classmethod
+    def of(cls, facts: Sequence[Fact], below: Sequence[Fact]) -> Measured | None:
+        """Fold a load's facts; None where it never began."""
+        begun = next((fact for fact in facts if isinstance(fact, LoadBegun)), None)
+        if begun is None:
+            return None
+        snapshots = [fact for fact in below if isinstance(fact, Snapshot)]
+        newest: dict[int, Snapshot] = {}
+        for snapshot in snapshots:
+            known = newest.get(snapshot.process)
+            if known is None or snapshot.number > known.number:
+                newest[snapshot.process] = snapshot
+        tallies = merged([t.tally() for s in newest.values() for t in s.tallies])
+        failures = [fact for fact in below if isinstance(fact, Failed)]
+        return cls(begun, list(newest.values()), tallies, failures, snapshots)
+
+    @property
+    def visits(self) -> list[Tally]:
+        """The tallies of visits, by scenario."""
+        return [t for t in self.tallies if t.step is None]
+
+    @property
+    def steps(self) -> list[Tally]:
+        """The tallies of requests, by scenario and step."""
+        return [t for t in self.tallies if t.step is not None]
+
+    @property
+    def started(self) -> int:
+        """How many visits were started."""
+        return sum(snapshot.started for snapshot in self.newest)
+
+    @property
+    def seconds(self) -> float:
+        """Over how long rates are taken: the load's duration, or less where it ended before."""
+        lasted = max((snapshot.at_s for snapshot in self.newest), default=0.0)
+        return min(lasted, self.begun.duration_s) or lasted
+
+    @property
+    def loop_lag(self) -> Histogram:
+        """How late the generators' event loops ran, all processes together."""
+        lags = (snapshot.health.loop_lag.histogram() for snapshot in self.newest)
+        return sum(lags, start=Histogram())
+
+    @property
+    def cpu(self) -> float:
+        """The share of a processor that the busiest generator process used."""
+        shares = (s.health.cpu_s / s.at_s for s in self.newest if s.at_s > 0)
+        return max(shares, default=0.0)
+
+    def lag_p99_ms(self) -> float:
+        """The event loops' lag, p99, in milliseconds; 0 where none was measured."""
+        return (self.loop_lag.quantile(Fraction(99, 100)) or 0) / _MS
+
+
+def judge(
+    part: str, facts: tuple[Fact, ...], below: tuple[Fact, ...]
+) -> tuple[Judgement, LoadRun | None, list[LoadRow]]:
+    """Judge one load."""
+    judgement = of_part(part, facts, below)
+    measured = Measured.of(facts, below)
+    if measured is None:
+        return judgement, None, []
+    objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
+    sick = _sickness(measured)
+    judgement.extend(_evidence(part, measured))
+    judgement.extend(_rate_reached(part, measured, sick))
+    for objective in objectives:
+        judgement.findings.append(_objective(part, measured, objective, sick))
+    if sick:
+        judgement.not_checked.append(
+            Omission(
+                what=f"{part}: what the target does beyond this load",
+                why=f"the generator was the bottleneck: {sick}",
+                next_step="give it more processes (-p), or a machine of its own",
+            )
+        )
+    series = by_interval(measured.snapshots)
+    run = _run(measured, series[ALL_REQUESTS])
+    rows = [_row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
+    return judgement, run, rows
+
+
+def _sickness(measured: Measured) -> str:
+    """Say in which way the generator was the bottleneck; empty where it was well."""
+    if measured.cpu >= CPU_BUSY:
+        return f"a generator process used {measured.cpu:.0%} of a processor"
+    if measured.lag_p99_ms() > LAG_BLOCKED_MS:
+        return f"its event loop lagged {measured.lag_p99_ms():.0f} ms (p99)"
+    return ""
+
+
+def _evidence(part: str, measured: Measured) -> Judgement:
+    """Judge whether there is anything to judge."""
+    judgement = Judgement()
+    visits = sum(t.sent for t in measured.visits)
+    if not visits:
+        judgement.findings.append(
+            unknown("load/no-visits", part, "no visit ended, so nothing was measured")
+        )
+    elif not measured.steps:
+        judgement.findings.append(
+            unknown(
+                "load/no-requests",
+                part,
+                f"{visits} visits, and no request through the session that they were given",
+                "let the scenarios use the session that is their argument",
+            )
+        )
+    unfinished = [s.process for s in measured.newest if not s.final]
+    lost = measured.begun.processes - len(measured.newest)
+    if unfinished or lost:
+        judgement.findings.append(
+            unknown(
+                "load/cut-short",
+                part,
+                f"{len(unfinished) + lost} of {measured.begun.processes} generator processes "
+                "did not end by themselves; what they had counted is included",
+            )
+        )
+    if measured.lag_p99_ms() > LAG_BLOCKED_MS:
+        judgement.findings.append(
+            Finding(
+                slug="load/generator-blocked",
+                outcome=Outcome.UNKNOWN,
+                where=measured.begun.scenarios,
+                message="the generator's event loop was blocked: visits did not run side by side",
+                measured=measured.lag_p99_ms(),
+                limit=LAG_BLOCKED_MS,
+                unit="ms",
+                next_step="look for time.sleep, a synchronous client or heavy work in a scenario",
+            )
+        )
+    return judgement
+
+
+def _rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
+    """Judge whether the visits that the pace asked for were started."""
+    judgement = Judgement()
+    due = measured.begun.visits
+    if measured.begun.asked_rate is None or not due or not measured.newest:
+        return judgement
+    reached = measured.started >= RATE_REACHED * due
+    told = f"{measured.started} of {due} visits were started in time"
+    cause = f"; {sick}" if sick else "; the generator was well, the target did not keep up"
+    judgement.findings.append(
+        Finding(
+            slug="load/rate-reached" if reached else "load/rate-not-reached",
+            outcome=Outcome.PASS if reached else Outcome.UNKNOWN if sick else Outcome.FAIL,
+            where=part,
+            message=told if reached else told + cause,
+            measured=measured.begun.asked_rate * measured.started / due,
+            limit=measured.begun.asked_rate,
+            unit="/s",
+        )
+    )
+    return judgement
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What an objective speaks of."""
+
+    visits: list[Tally]
+    steps: list[Tally]
+    missing: str = ""
+
+
+def _scope(measured: Measured, objective: Objective) -> _Scope:
+    def chosen(tallies: list[Tally]) -> list[Tally]:
+        return [t for t in tallies if objective.scenario in (None, t.scenario)]
+
+    visits, steps = chosen(measured.visits), chosen(measured.steps)
+    if objective.scenario is not None and not visits:
+        known = nearest(objective.scenario, {t.scenario for t in measured.visits})
+        return _Scope([], [], f"no visit of a scenario {objective.scenario!r}. {known}")
+    if objective.step is None:
+        return _Scope(visits, steps)
+    found = [t for t in steps if t.step == objective.step]
+    if not found:
+        known = nearest(objective.step, {t.step or "" for t in steps})
+        return _Scope([], [], f"no request of a step {objective.step!r}. {known}")
+    return _Scope([], found)
+
+
+def _objective(part: str, measured: Measured, objective: Objective, sick: str) -> Finding:
+    """Judge one objective."""
+    scope = _scope(measured, objective)
+    value, lacking = _value(measured, objective, scope)
+    if value is None:
+        return unknown("load/no-samples", part, f"{objective.text}: {lacking}")
+    outcome = Outcome.PASS if objective.holds(value) else Outcome.FAIL
+    notes = []
+    if lacking and not _beyond_doubt(objective, scope):
+        outcome = Outcome.UNKNOWN
+        notes.append(lacking)
+    elif outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, sick)):
+        outcome = Outcome.UNKNOWN
+        notes.append(f"neither met nor missed: {spoiled}")
+    elif outcome is Outcome.FAIL and objective.indicator in ("failures", "completed"):
+        notes.extend(_first_failures(measured, objective))
+    slug = {Outcome.PASS: "met", Outcome.FAIL: "missed", Outcome.UNKNOWN: "undecided"}[outcome]
+    return Finding(
+        slug=f"load/objective-{slug}",
+        outcome=outcome,
+        where=f"{measured.begun.load} ({measured.begun.scenarios})",
+        message="\n".join([objective.text, *notes]),
+        measured=float(value),
+        limit=float(objective.limit),
+        unit=objective.unit,
+    )
+
+
+def _value(measured: Measured, objective: Objective, scope: _Scope) -> tuple[Fraction | None, str]:
+    """Return the measured value, exact and in the objective's unit, and what it lacks."""
+    if scope.missing:
+        return None, scope.missing
+    if objective.unit == "ms":
+        return _latency(objective, scope)
+    if objective.indicator == "rate":
+        counted = sum(t.ok for t in scope.visits or scope.steps)
+        return Fraction(counted) / Fraction(measured.seconds or 1), ""
+    return _count(objective, scope)
+
+
+def _latency(objective: Objective, scope: _Scope) -> tuple[Fraction | None, str]:
+    histogram = sum((t.response for t in scope.steps), start=Histogram())
+    if not histogram.count:
+        return None, "no request succeeded, so there is no latency"
+    if objective.indicator == "mean":
+        return Fraction(histogram.total_ns, histogram.count * _MS), ""
+    q = objective.quantile or Fraction(1)
+    value = histogram.quantile(q)
+    needed = samples_needed(q)
+    lacking = "" if histogram.count >= needed else (
+        f"too few samples: {objective.indicator} needs {needed}, there are {histogram.count}"
+    )  # fmt: skip
+    return Fraction(value or 0, _MS), lacking
+
+
+def _count(objective: Objective, scope: _Scope) -> tuple[Fraction | None, str]:
+    counts = [_part_of(objective.indicator, tallies) for tallies in (scope.visits, scope.steps)]
+    counts = [(some, of) for some, of in counts if of]
+    if objective.indicator in ("4xx", "5xx"):
+        counts = counts[-1:] if scope.steps else []
+    if not counts:
+        return None, "there was nothing to count"
+    shares = [Fraction(100 * some, of) if objective.unit == "%" else Fraction(some)
+              for some, of in counts]  # fmt: skip
+    return (min(shares) if objective.indicator == "completed" else max(shares)), ""
+
+
+def _part_of(indicator: str, tallies: Sequence[Tally]) -> tuple[int, int]:
+    """Return how many samples an indicator counts, and of how many."""
+    sent = sum(t.sent for t in tallies)
+    if indicator == "failures":
+        return sum(t.failed for t in tallies), sent
+    if indicator == "completed":
+        return sum(t.ok for t in tallies), sent
+    codes = [(code, n) for t in tallies for code, n in t.statuses.items()]
+    return sum(n for code, n in codes if code[0] == indicator[0]), sent
+
+
+def _beyond_doubt(objective: Objective, scope: _Scope) -> bool:
+    """Tell whether even the fastest sample breaks an upper limit: then few samples suffice."""
+    fastest = min((t.response.min_ns for t in scope.steps if t.response.count), default=0)
+    return objective.op in ("<", "<=") and not objective.holds(Fraction(fastest, _MS))
+
+
+def _spoiled(measured: Measured, objective: Objective, sick: str) -> str:
+    """Say how the generator may have caused a missed objective; empty where it cannot have."""
+    if objective.unit not in ("ms", "/s"):
+        return ""
+    if sick or objective.unit == "/s":
+        return sick
+    lag = measured.lag_p99_ms()
+    if lag * 10 > objective.limit:
+        return f"the generator's event loop lagged {lag:.1f} ms (p99), over a tenth of the limit"
+    return ""
+
+
+def _first_failures(measured: Measured, objective: Objective) -> Iterable[str]:
+    """Quote one failure of each kind and scenario, with its place."""
+    quoted: set[tuple[str, str]] = set()
+    for failure in measured.failures:
+        key = (failure.scenario, failure.kind)
+        if key in quoted or objective.scenario not in (None, failure.scenario):
+            continue
+        quoted.add(key)
+        yield f"{failure.where} in {failure.scenario}: {failure.kind}: {failure.message}"
+
+
+def _run(measured: Measured, series: list[Second]) -> LoadRun:
+    begun = measured.begun
+    return LoadRun(
+        load=begun.load,
+        scenarios=begun.scenarios,
+        target=begun.target,
+        pace=begun.pace,
+        duration_s=measured.seconds,
+        processes=begun.processes,
+        queueing_visible=begun.asked_rate is not None,
+        visits_due=begun.visits,
+        visits_started=measured.started,
+        generator_cpu=measured.cpu,
+        loop_lag_ms=latency(measured.loop_lag),
+        series=series,
+    )
+
+
+def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> LoadRow:
+    seconds = measured.seconds or 1
+    asked = measured.begun.asked_rate if tally.step is None and len(measured.visits) == 1 else None
+    return LoadRow(
+        load=measured.begun.load,
+        scenario=tally.scenario,
+        step=tally.step,
+        sent=tally.sent,
+        ok=tally.ok,
+        failed=tally.failed,
+        failures=tally.failures,
+        statuses=tally.statuses,
+        bytes_in=tally.bytes_in,
+        asked_rate=asked,
+        achieved_rate=tally.sent / seconds,
+        valid=not sick,
+        invalid_because=sick,
+        response_ms=latency(tally.response),
+        service_ms=latency(tally.service),
+        lag_ms=latency(tally.lag),
+        series=series,
+        histogram=HistogramFact.of(tally.response),
+    )

@@ -1,0 +1,98 @@
+"""What happened in each interval of a load, from its cumulative snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from harness.facts import Snapshot
+from harness.histogram import Histogram, samples_needed
+from harness.record import Latency, Second
+from harness.tally import Tally
+
+MOST_POINTS = 600
+"""Points of a series; a longer load is drawn in longer intervals."""
+
+Key = tuple[str, str | None]
+
+ALL_REQUESTS: Key = ("", None)
+"""The key of the series of all requests together."""
+
+_MS = 1_000_000
+
+
+def latency(histogram: Histogram) -> Latency:
+    """Describe a histogram in milliseconds. What too few samples support is None."""
+
+    def percentile(per_mille: int) -> float | None:
+        q = Fraction(per_mille, 1000)
+        value = histogram.quantile(q) if histogram.count >= samples_needed(q) else None
+        return None if value is None else value / _MS
+
+    mean = histogram.mean_ns
+    return Latency(
+        count=histogram.count,
+        mean=None if mean is None else mean / _MS,
+        p50=percentile(500),
+        p90=percentile(900),
+        p95=percentile(950),
+        p99=percentile(990),
+        p99_9=percentile(999),
+        max=histogram.max_ns / _MS if histogram.count else None,
+    )
+
+
+def by_interval(snapshots: Sequence[Snapshot]) -> dict[Key, list[Second]]:
+    """Return a series per scenario and step, and one of `ALL_REQUESTS`.
+
+    Each point is the difference of two successive states, all processes added up.
+    """
+    series: dict[Key, list[Second]] = {ALL_REQUESTS: []}
+    before: dict[Key, Tally] = {}
+    newest: dict[int, Snapshot] = {}
+    for interval in _intervals(snapshots):
+        newest.update({snapshot.process: snapshot for snapshot in interval})
+        now = _state(newest.values())
+        at_s = max(snapshot.at_s for snapshot in interval)
+        for key, tally in now.items():
+            point = _second(at_s, before.get(key, Tally("", None)), tally)
+            series.setdefault(key, []).append(point)
+        before = now
+    return series
+
+
+def _intervals(snapshots: Sequence[Snapshot]) -> Iterable[list[Snapshot]]:
+    """Group snapshots by their number, several numbers to a group in a long load."""
+    numbers = sorted({snapshot.number for snapshot in snapshots})
+    stride = -(-len(numbers) // MOST_POINTS) or 1
+    group = {number: position // stride for position, number in enumerate(numbers)}
+    grouped: dict[int, list[Snapshot]] = {}
+    for snapshot in sorted(snapshots, key=lambda s: s.number):
+        grouped.setdefault(group[snapshot.number], []).append(snapshot)
+    return grouped.values()
+
+
+def _state(newest: Iterable[Snapshot]) -> dict[Key, Tally]:
+    state: dict[Key, Tally] = {ALL_REQUESTS: Tally("", None)}
+    for tally in (fact.tally() for snapshot in newest for fact in snapshot.tallies):
+        key = (tally.scenario, tally.step)
+        state[key] = state[key] + tally if key in state else tally
+        if tally.step is not None:
+            state[ALL_REQUESTS] = state[ALL_REQUESTS] + tally
+    return state
+
+
+def _second(at_s: float, before: Tally, now: Tally) -> Second:
+    interval = now.response.since(before.response)
+
+    def at(q: Fraction) -> float | None:
+        value = interval.quantile(q)
+        return None if value is None else value / _MS
+
+    return Second(
+        t_s=at_s,
+        sent=now.sent - before.sent,
+        failed=now.failed - before.failed,
+        p50_ms=at(Fraction(1, 2)),
+        p99_ms=at(Fraction(99, 100)),
+    )

@@ -1,0 +1,129 @@
+"""Judging a whole run: every part that was asked for, and what only the whole can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from harness.evidence import Facts, Identity
+from harness.facts import PytestEnded, StubUse
+from harness.judge import Judgement, functional, gates, load, unknown
+from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Omission, Record
+from harness.verdict import Finding, Outcome, verdict
+
+
+def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -> Record:
+    """Fold a run's facts into its record: of the `parts` named, or of all that were asked for."""
+    asked = identity.asked if parts is None else tuple(parts)
+    judgement = Judgement()
+    tests: list[FunctionalRow] = []
+    rows: list[LoadRow] = []
+    loads: list[LoadRun] = []
+    gate_rows: list[GateRow] = []
+    for part in asked:
+        found = facts.part(part)
+        if found is None:
+            judgement.findings.append(_missing(part))
+        elif part.startswith("functional-"):
+            told, row = functional.judge(part, found)
+            judgement.extend(told)
+            tests.append(row)
+        elif part.startswith("load-"):
+            told, run, some = load.judge(part, found, facts.below(part))
+            judgement.extend(told)
+            rows.extend(some)
+            loads.extend([run] if run else [])
+        else:
+            told, gate_rows = gates.judge(part, found)
+            judgement.extend(told)
+    judgement.extend(_unreadable(facts))
+    judgement.findings.extend(_unused_stubs(asked, facts))
+    if not asked:
+        judgement.findings.append(unknown("evidence/nothing-asked", "", "nothing was asked for"))
+    outcome = verdict(judgement.findings)
+    return Record(
+        run_id=identity.run_id,
+        started_at=identity.started_at,
+        duration_s=facts.duration_s,
+        environment=identity.environment,
+        plan_source=identity.plan_source,
+        outcome=outcome,
+        headline=headline(outcome, judgement.findings, tests, loads, gate_rows),
+        findings=judgement.findings,
+        not_checked=judgement.not_checked,
+        functional=tests,
+        load=rows,
+        loads=loads,
+        gates=gate_rows,
+    )
+
+
+def headline(
+    outcome: Outcome,
+    findings: Sequence[Finding],
+    tests: Sequence[FunctionalRow],
+    loads: Sequence[LoadRun],
+    gate_rows: Sequence[GateRow],
+) -> str:
+    """Say in one line what the verdict rests on."""
+    bad = [finding for finding in findings if finding.outcome is outcome]
+    if outcome is not Outcome.PASS:
+        first = bad[0]
+        told = (first.message.splitlines() or [""])[0]
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        return f"{told}{more}"
+    said = []
+    if tests:
+        targets = " and ".join(row.target for row in tests)
+        said.append(f"{sum(row.passed for row in tests)} tests passed ({targets})")
+    if loads:
+        said.append(f"{sum(run.visits_started for run in loads)} visits under load")
+    if gate_rows:
+        said.append(f"{len(gate_rows)} limits kept")
+    return ", ".join(said)
+
+
+def _missing(part: str) -> Finding:
+    verb = {"functional": "test", "load": "load"}.get(part.partition("-")[0], "gates")
+    return unknown(
+        "evidence/missing-part",
+        part,
+        f"this run has no evidence of {part}",
+        f"run it: harness {verb}",
+    )
+
+
+def _unreadable(facts: Facts) -> Judgement:
+    judgement = Judgement()
+    for line in facts.unreadable:
+        judgement.findings.append(
+            unknown("evidence/unreadable", line, "a line of evidence cannot be read")
+        )
+        judgement.not_checked.append(Omission(what=line, why="cannot be read"))
+    return judgement
+
+
+def _unused_stubs(asked: Sequence[str], facts: Facts) -> Iterable[Finding]:
+    """A file's stub that nothing used is stale, or hides a test that is missing.
+
+    Only a whole run can tell: every part that was asked is there, and no test was left out.
+    """
+    complete = all(facts.part(part) is not None for part in asked)
+    whole = len({part.partition("-")[0] for part in asked}) > 1
+    ended = [f for p in asked for f in facts.part(p) or () if isinstance(f, PytestEnded)]
+    if not (whole and complete and ended) or any(f.deselected or f.exit_status for f in ended):
+        return
+    uses: dict[str, StubUse] = {}
+    calls: dict[str, int] = {}
+    for found in facts.by_part.values():
+        for use in (fact for fact in found if isinstance(fact, StubUse)):
+            uses[use.stub] = use
+            calls[use.stub] = calls.get(use.stub, 0) + use.calls
+    for name, use in uses.items():
+        if not calls[name]:
+            yield Finding(
+                slug="stubs/unused",
+                outcome=Outcome.FAIL,
+                where=use.where,
+                message=f"nothing in this run used the stub {name}",
+                next_step="delete it, or test what it stands for",
+            )

@@ -1,0 +1,165 @@
+"""Everything that a run established, as versioned JSON. Reports are drawn from nothing else.
+
+Numbers have their unit in their name or in a ``unit`` beside them. A percentile that has too
+few samples is null. Keys may be added in later versions; those here keep name and meaning.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness.errors import EvidenceError
+from harness.evidence import Environment
+from harness.facts import HistogramFact, NotChecked
+from harness.verdict import Finding, Outcome
+
+SCHEMA = 1
+
+
+class Omission(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was not checked, why, and what would check it."""
+
+    what: str
+    why: str
+    next_step: str = ""
+
+
+class FunctionalRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The functional tests of one target. `reached` counts tests that had an exchange with it."""
+
+    service: str
+    target: str
+    python: str
+    tests: int
+    passed: int
+    failed: int
+    errors: int
+    skipped: int
+    xfailed: int
+    xpassed: int
+    reached: int
+    exchanges: int
+    duration_s: float
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True, rename={"p99_9": "p99.9"}):
+    """A distribution in milliseconds. A percentile is null below the samples that it needs."""
+
+    count: int
+    mean: float | None
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p99_9: float | None
+    max: float | None
+
+
+class Second(msgspec.Struct, frozen=True, kw_only=True):
+    """One interval of a load: what ended in it. `t_s` is its end, in seconds from the start."""
+
+    t_s: float
+    sent: int
+    failed: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a scenario under load; with `step` null, the scenario's visits.
+
+    Rates are per second, of visits or of requests. `valid` is false where the generator,
+    not the target, may have set the figures; `invalid_because` says how.
+    """
+
+    load: str
+    scenario: str
+    step: str | None
+    sent: int
+    ok: int
+    failed: int
+    failures: dict[str, int]
+    statuses: dict[str, int]
+    bytes_in: int
+    asked_rate: float | None
+    achieved_rate: float
+    valid: bool
+    invalid_because: str
+    response_ms: Latency
+    service_ms: Latency
+    lag_ms: Latency
+    series: list[Second]
+    histogram: HistogramFact
+
+
+class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
+    """One load as a whole. `queueing_visible` is false for a closed pace, where due is sent."""
+
+    load: str
+    scenarios: str
+    target: str
+    pace: str
+    duration_s: float
+    processes: int
+    queueing_visible: bool
+    visits_due: int | None
+    visits_started: int
+    generator_cpu: float
+    loop_lag_ms: Latency
+    series: list[Second]
+
+
+class GateRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit of a gate. `checked` counts files; `findings` those beyond the limit."""
+
+    name: str
+    gate: str
+    tool: str
+    outcome: Outcome
+    measured: float | None
+    limit: float
+    op: str
+    unit: str
+    checked: int
+    not_checked: list[NotChecked]
+    findings: int
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of a run."""
+
+    schema: int = SCHEMA
+    run_id: str
+    started_at: str
+    duration_s: float
+    environment: Environment
+    plan_source: str
+    outcome: Outcome
+    headline: str
+    findings: list[Finding]
+    not_checked: list[Omission]
+    functional: list[FunctionalRow]
+    load: list[LoadRow]
+    loads: list[LoadRun]
+    gates: list[GateRow]
+
+    def to_json(self) -> bytes:
+        """Write the record as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes, source: str) -> Record:
+        """Read a record. Raises EvidenceError where `content` is not one, or of a later schema."""
+        try:
+            version = msgspec.json.decode(content, type=_Versioned).schema
+            if version > SCHEMA:
+                raise msgspec.ValidationError(f"schema {version} is newer than {SCHEMA}")
+            return msgspec.json.decode(content, type=cls)
+        except msgspec.DecodeError as error:
+            raise EvidenceError(
+                "evidence/no-record", f"this is not a record: {error}", where=source
+            ) from None
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    schema: int

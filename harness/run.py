@@ -1,0 +1,255 @@
+"""A run: the parts of a plan, one after the other, into one folder, judged at the end.
+
+    plan ─► functional tests per target ─► loads ─► gates ─► facts ─► fold ─► record, reports
+
+Each part writes facts and judges nothing. Where a part could not give evidence, the others
+still run; where the request itself makes no sense, everything stops.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import leash
+from harness.errors import EvidenceError, HarnessError, UsageError
+from harness.evidence import Identity, Part, RunFolder, environment, new_run_id, problem, tree_hash
+from harness.facts import GatesBegun, Problem, Snapshot
+from harness.gates import Gate
+from harness.gates.complexity import Complexity
+from harness.gates.coverage import Coverage, measured
+from harness.gates.security import Security
+from harness.inventory import files, python_files
+from harness.judge.whole import fold
+from harness.load.drive import drive
+from harness.plan import Gates, Load, Plan
+from harness.record import Record
+from harness.render import html, text
+from harness.rig import rigged
+from harness.target import TargetKind
+from harness.targets.process import Process
+
+RUN_VARIABLE = "HARNESS_RUN"
+"""Names a run that several commands share, such as the environments of one tox call."""
+
+RECORD = "record.json"
+_PYTEST_GRACE_S = 10.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run under way. `say` is told what happens; `tick` how far it is, time and again."""
+
+    plan: Plan
+    root: Path
+    folder: RunFolder
+    say: Say
+    tick: Say
+    plan_file: Path | None = None
+    app: str | None = None
+
+    @classmethod
+    def begin(
+        cls, plan: Plan, root: Path, reports: Path, parts: Sequence[str], say: Say, tick: Say,
+        *, plan_file: Path | None = None, app: str | None = None,
+    ) -> Run:  # fmt: skip
+        """Make the run's folder, or join the run that `RUN_VARIABLE` names.
+
+        A shared run is asked for every part of the plan. Raises UsageError.
+        """
+        shared = os.environ.get(RUN_VARIABLE, "")
+        now = datetime.now(UTC)
+        identity = Identity(
+            run_id=shared or new_run_id(now),
+            started_at=now.isoformat(timespec="seconds"),
+            asked=plan.parts if shared else tuple(parts),
+            plan_source=plan_file.name if plan_file else "",
+            environment=environment(root, tree_hash(root, _code(root))),
+        )
+        folder = RunFolder.create(reports, identity)
+        _refuse_other_code(folder, identity)
+        return cls(plan, root, folder, say, tick, plan_file, app)
+
+    def functional(
+        self, target: TargetKind, paths: Sequence[str], options: Sequence[str] = ()
+    ) -> str:
+        """Run the functional tests in one target and return the part's name."""
+        part = f"functional-{target}"
+        self.say(f"functional tests, {target}")
+        module = ["pytest", *self._plugin_options(target), *options, *paths]
+        code = python_files(self.root, self.plan.gates.paths) if self.plan.gates else ()
+        data = self.folder.path / "coverage"
+        argv = _plain(module)
+        if code:
+            argv = measured(module, data=data, part=part, root=self.root, files=code)
+        child = leash.Child(argv, env=_environment(), cwd=self.root)
+        try:
+            child.wait()
+        finally:
+            child.stop(_PYTEST_GRACE_S)
+        self._raise_usage(part)
+        return part
+
+    def _plugin_options(self, target: TargetKind) -> list[str]:
+        given = {
+            "--harness-folder": str(self.folder.path.absolute()),
+            "--harness-target": str(target),
+            "--harness-plan": str(self.plan_file) if self.plan_file else "",
+            "--harness-app": self.app or "",
+        }
+        named = [item for option, value in given.items() if value for item in (option, value)]
+        one_loop = [
+            "-o", "asyncio_default_fixture_loop_scope=session",
+            "-o", "asyncio_default_test_loop_scope=session",
+        ]  # fmt: skip
+        return ["-p", "harness", "-p", "asyncio", f"--rootdir={self.root}", *one_loop, *named]
+
+    def load(self, load: Load, target: str | None = None) -> str:
+        """Run one load, against `target` or the plan's service in a process of its own."""
+        part = f"load-{load.name}"
+        self.say(f"load {load.name}: {load.pace}")
+        try:
+            if target is not None:
+                self._drive(load, target)
+            else:
+                self._drive_own(load, part)
+        except UsageError:
+            raise
+        except HarnessError as error:
+            self._note_failure(part, error)
+        return part
+
+    def _drive_own(self, load: Load, part: str) -> None:
+        service = self.plan.service
+        scratch = self.folder.path / "scratch"
+        scratch.mkdir(exist_ok=True)
+        with rigged(self.plan, self.root, scratch) as rig:
+            with Process(
+                service, part=f"{part}.{service.name}", root=self.root, folder=self.folder.path,
+                env=rig.environment_of(service), allow_hosts=self.plan.allow_hosts,
+            ) as process:  # fmt: skip
+                self._drive(load, process.url)
+            with Part(self.folder.path, f"{part}.standins") as noted:
+                noted.note(*rig.facts(load.scenarios))
+
+    def _drive(self, load: Load, target: str) -> None:
+        def progress(elapsed_s: float, newest: Snapshot | None) -> None:
+            done = f", {newest.started} visits" if newest else ""
+            self.tick(f"load {load.name}: {elapsed_s:.0f} s{done}")
+
+        drive(
+            load,
+            target=target,
+            folder=self.folder.path,
+            root=self.root,
+            env=_environment(),
+            allow_hosts=self.plan.allow_hosts,
+            rebase=self.plan.rebase,
+            progress=progress,
+        )
+
+    def gates(self, gates: Gates) -> str:
+        """Inspect the code and return the part's name."""
+        self.say(f"gates: {', '.join(gates.paths)}")
+        files = python_files(self.root, gates.paths)
+        asked = {limit.indicator.partition(".")[0] for limit in gates.limits}
+        with Part(self.folder.path, "gates") as part:
+            part.note(GatesBegun(limits=tuple(limit.text for limit in gates.limits)))
+            for gate in self._gates():
+                if gate.name in asked:
+                    part.note(*gate.inspect(self.root, gates.paths, files))
+        return "gates"
+
+    def _gates(self) -> tuple[Gate, ...]:
+        return Complexity(), Security(), Coverage(self.folder.path / "coverage")
+
+    def whole(self) -> None:
+        """Run every part of the plan."""
+        plan = self.plan
+        if plan.tests:
+            for target in plan.tests.targets:
+                self.functional(target, plan.tests.paths)
+        for load in plan.loads:
+            self.load(load)
+        if plan.gates:
+            self.gates(plan.gates)
+
+    def _raise_usage(self, part: str) -> None:
+        """Stop everything where a child found that the request makes no sense."""
+        for fact in self.folder.facts().part(part) or ():
+            if isinstance(fact, Problem) and fact.exit_code == UsageError.exit_code:
+                raise UsageError(
+                    fact.slug, fact.message, where=fact.where, next_step=fact.next_step
+                )
+
+    def _note_failure(self, part: str, error: HarnessError) -> None:
+        """Note an error that came before the part itself could."""
+        facts = self.folder.facts().part(part) or ()
+        if not any(isinstance(fact, Problem) for fact in facts):
+            name = f"{part}.failure" if facts else part
+            with Part(self.folder.path, name) as noted:
+                noted.note(problem(error))
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment for a child, without what would change how coverage is measured."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+
+
+def _plain(module: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", *module]
+
+
+def _refuse_other_code(folder: RunFolder, identity: Identity) -> None:
+    """A run is about one state of the code: parts about another do not join it."""
+    found = folder.identity
+    if found.environment.tree != identity.environment.tree:
+        raise UsageError(
+            "evidence/other-code",
+            "the code has changed since this run began",
+            where=str(folder.path),
+            next_step="start another run: give HARNESS_RUN another name",
+        )
+
+
+_CODE = (".py", ".pyw", ".toml", ".ini", ".cfg")
+
+
+def _code(root: Path) -> list[str]:
+    """Return the files that say what the code is; tests may write others while they run."""
+    return [name for name in files(root) if name.endswith(_CODE)]
+
+
+def judge(folder: RunFolder, parts: Sequence[str] | None = None) -> Record:
+    """Fold a run folder into its record and write record and page beside the facts.
+
+    With `parts`, those alone are judged, and nothing is written: the run goes on.
+    """
+    record = fold(folder.identity, folder.facts(), parts)
+    if parts is None:
+        folder.write(RECORD, record.to_json())
+        folder.write(html.FILE_NAME, html.render(record).encode())
+        folder.write(text.FILE_NAME, text.render(record).encode())
+    return record
+
+
+def newest(reports: Path) -> RunFolder:
+    """Return the run that `RUN_VARIABLE` names, or else the newest. Raises EvidenceError."""
+    shared = os.environ.get(RUN_VARIABLE)
+    if shared:
+        return RunFolder(reports / shared)
+    found = sorted(path.parent for path in reports.glob("*/run.json"))
+    if not found:
+        raise EvidenceError(
+            "evidence/no-run",
+            "there is no run to report on",
+            where=str(reports),
+            next_step="harness run",
+        )
+    return RunFolder(found[-1])

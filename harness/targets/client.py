@@ -1,0 +1,95 @@
+"""Quart's test client, speaking to any target over its wire, each exchange counted."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from quart import Quart
+from quart.testing import QuartClient
+from quart.testing.connections import TestHTTPConnection, TestWebsocketConnection
+
+from harness.targets import Asgi, Message, Receive, Running, Scope, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer between a test and its target. `status` of a WebSocket: 101."""
+
+    method: str
+    path: str
+    status: int
+    traceparent: str
+
+
+@dataclass(slots=True)
+class Exchanges:
+    """What the tests said to their target and heard from it, since `take` was last called."""
+
+    _noted: list[Exchange] = field(default_factory=list)
+
+    def note(self, exchange: Exchange) -> None:
+        """Add one."""
+        self._noted.append(exchange)
+
+    def take(self) -> list[Exchange]:
+        """Return those noted so far and forget them."""
+        noted, self._noted = self._noted, []
+        return noted
+
+
+class _Line:
+    """The application as Quart's connections see it: its response class, and the wire."""
+
+    def __init__(self, app: Quart, wire: Asgi, exchanges: Exchanges) -> None:
+        self.response_class = app.response_class
+        self._wire = wire
+        self._exchanges = exchanges
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        traceparent = _traceparent(scope)
+
+        async def noting(message: Message) -> None:
+            status = _status(message)
+            if status is not None:
+                method = scope.get("method", "GET")
+                self._exchanges.note(Exchange(method, scope["path"], status, traceparent))
+            await send(message)
+
+        await self._wire(scope, receive, noting)
+
+
+def _status(message: Message) -> int | None:
+    if message["type"] in ("http.response.start", "websocket.http.response.start"):
+        return int(message["status"])
+    return 101 if message["type"] == "websocket.accept" else None
+
+
+def _traceparent(scope: Scope) -> str:
+    """Return the request's W3C trace context, after giving it one where it has none."""
+    for name, value in scope["headers"]:
+        if name.lower() == b"traceparent":
+            return str(value.decode("latin-1"))
+    made = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    scope["headers"] = [*scope["headers"], (b"traceparent", made.encode())]
+    return made
+
+
+class Client(QuartClient):
+    """Quart's test client over a target's wire. Everything that Quart documents works."""
+
+    def __init__(self, running: Running, exchanges: Exchanges) -> None:
+        app = running.app if isinstance(running.app, Quart) else Quart("harness-carrier")
+        super().__init__(app)
+        line: Any = _Line(app, running.wire, exchanges)
+
+        def http(_: Quart, scope: Any, _preserve_context: bool = False) -> TestHTTPConnection:
+            return TestHTTPConnection(line, scope, _preserve_context)
+
+        def websocket(_: Quart, scope: Any) -> TestWebsocketConnection:
+            return TestWebsocketConnection(line, scope)
+
+        # Quart documents these two as attributes to replace.
+        self.http_connection_class = http  # type: ignore[assignment]  # a maker of connections
+        self.websocket_connection_class = websocket  # type: ignore[assignment]  # likewise

@@ -1,0 +1,178 @@
+"""ASGI on one side, a real connection on the other: how Quart's client reaches a server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from harness.errors import TargetError
+from harness.targets import Message, Receive, Scope, Send
+
+_DEFAULT_HOST = "localhost"  # what Quart's client sends where a test says nothing
+_NOT_OURS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_HANDSHAKE = frozenset(
+    {"connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "host",
+     "sec-websocket-extensions", "sec-websocket-protocol"}
+)  # fmt: skip
+
+
+class Forward:
+    """An ASGI application that passes each request to the server at `url`, byte for byte.
+
+    Nothing is followed, decoded, retried or kept: cookies and redirects are the client's.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._netloc = urlsplit(url).netloc
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Carry one conversation. Raises TargetError where nothing answers."""
+        carry = self._websocket if scope["type"] == "websocket" else self._http
+        try:
+            await carry(scope, receive, send)
+        except aiohttp.ClientConnectorError as error:
+            raise TargetError(
+                "target/unreachable",
+                f"nothing answers: {error.os_error.strerror or error}",
+                where=self._url,
+                next_step="see whether the service is still running, and its log",
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connections of the running loop; those of loops that ended are gone."""
+        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        if session is not None:
+            await session.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            session = self._sessions[loop] = aiohttp.ClientSession(
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(limit=0),
+                skip_auto_headers=_NOT_OURS,
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+            # aiohttp sends an idempotent request again on a dropped connection, unseen
+            # (aiohttp#10790): a test must see what happened.
+            session._retry_connection = False
+        return session
+
+    def _address(self, scope: Scope) -> URL:
+        raw = scope.get("raw_path") or scope["path"].encode()
+        query = scope.get("query_string", b"").decode("latin-1")
+        text = self._url + raw.decode("latin-1") + (f"?{query}" if query else "")
+        return URL(text, encoded=True)
+
+    def _headers(self, scope: Scope, leave_out: frozenset[str] = frozenset()) -> CIMultiDict[str]:
+        headers: CIMultiDict[str] = CIMultiDict()
+        for raw_name, raw_value in scope["headers"]:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "surrogateescape")
+            if name.lower() == "host" and value == _DEFAULT_HOST:
+                value = self._netloc  # as a real client would
+            if name.lower() not in leave_out:
+                headers.add(name, value)
+        return headers
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, gone = await _body(receive)
+        if gone:
+            return
+        exchange = asyncio.ensure_future(self._exchange(scope, body, send))
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({exchange, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not exchange.done():
+                exchange.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await exchange
+        finally:
+            leaving.cancel()
+            exchange.cancel()
+
+    async def _exchange(self, scope: Scope, body: bytes, send: Send) -> None:
+        async with self._session().request(
+            scope["method"],
+            self._address(scope),
+            data=body or None,
+            headers=self._headers(scope),
+            allow_redirects=False,
+        ) as response:
+            headers = list(response.raw_headers)
+            start = {"type": "http.response.start", "status": response.status, "headers": headers}
+            await send(start)
+            async for chunk in response.content.iter_any():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        try:
+            socket = await self._session().ws_connect(
+                self._address(scope),
+                headers=self._headers(scope, _HANDSHAKE),
+                protocols=scope.get("subprotocols", ()),
+                max_msg_size=0,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            headers = [(k.encode(), v.encode()) for k, v in (error.headers or {}).items()]
+            start = {"type": "websocket.http.response.start", "status": error.status}
+            await send({**start, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": b"", "more_body": False})
+            return
+        async with socket:
+            await send({"type": "websocket.accept", "subprotocol": socket.protocol, "headers": []})
+            up = asyncio.ensure_future(_to_server(socket, receive))
+            try:
+                await _to_client(socket, send)
+            finally:
+                up.cancel()
+
+
+async def _body(receive: Receive) -> tuple[bytes, bool]:
+    """Collect a request's body; True where the client left before it had sent all of it."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return bytes(body), True
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body), False
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _to_server(socket: aiohttp.ClientWebSocketResponse, receive: Receive) -> None:
+    while True:
+        message: Message = await receive()
+        if message["type"] == "websocket.disconnect":
+            await socket.close(code=message.get("code") or 1000)
+            return
+        if message.get("text") is not None:
+            await socket.send_str(message["text"])
+        else:
+            await socket.send_bytes(message.get("bytes") or b"")
+
+
+async def _to_client(socket: aiohttp.ClientWebSocketResponse, send: Send) -> None:
+    async for message in socket:
+        told: dict[str, Any] = {"type": "websocket.send"}
+        if message.type is aiohttp.WSMsgType.TEXT:
+            await send({**told, "text": message.data})
+        elif message.type is aiohttp.WSMsgType.BINARY:
+            await send({**told, "bytes": message.data})
+    await send({"type": "websocket.close", "code": socket.close_code or 1006})

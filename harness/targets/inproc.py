@@ -1,0 +1,71 @@
+"""The service in this process, on the loop of its tests, its lifespan run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from harness.errors import TargetError
+from harness.targets import Asgi, Message
+
+STARTUP_S = 60.0
+"""How long a service may take to start: Hypercorn's own default."""
+
+SHUTDOWN_S = 10.0
+
+
+class Inproc:
+    """Runs the lifespan of an application (ASGI Lifespan Protocol 2.0) around its tests."""
+
+    def __init__(self, app: Asgi, name: str) -> None:
+        self.app = app
+        self.wire = app
+        self._name = name
+        self._to_app: asyncio.Queue[Message] = asyncio.Queue()
+        self._started = asyncio.Event()
+        self._failure: str | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Inproc:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+        self._task = asyncio.ensure_future(self._lifespan(scope))
+        await self._to_app.put({"type": "lifespan.startup"})
+        try:
+            await asyncio.wait_for(self._started.wait(), STARTUP_S)
+        except TimeoutError:
+            self._task.cancel()
+            raise self._error(f"did not finish its start-up within {STARTUP_S:.0f} s") from None
+        if self._failure is not None:
+            raise self._error(f"failed to start: {self._failure}")
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._task is None or self._task.done():
+            return
+        await self._to_app.put({"type": "lifespan.shutdown"})
+        await asyncio.wait({self._task}, timeout=SHUTDOWN_S)
+        self._task.cancel()
+
+    async def _lifespan(self, scope: dict[str, Any]) -> None:
+        try:
+            await self.app(scope, self._to_app.get, self._from_app)
+        except Exception as error:
+            # An application without lifespan support raises; servers go on, and so do we.
+            if self._failure is None and self._started.is_set():
+                self._failure = repr(error)
+        finally:
+            self._started.set()
+
+    async def _from_app(self, message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            self._failure = message.get("message") or "it gave no reason"
+        if message["type"].startswith("lifespan.startup."):
+            self._started.set()
+
+    def _error(self, said: str) -> TargetError:
+        return TargetError(
+            "target/start-up",
+            f"the service {self._name} {said}",
+            where=self._name,
+            next_step="see its log above; the environment is that of the plan",
+        )

@@ -1,0 +1,129 @@
+"""Radon's numbers, for every function wherever it stands."""
+
+from pathlib import Path
+
+import pytest
+from radon.complexity import cc_visit
+
+from harness.gates.complexity import MODULE, Complexity
+
+TWENTY_BRANCHES = "".join(f"            if a == {n}:\n                a += 1\n" for n in range(20))
+
+
+@pytest.fixture
+def blocks(tree, inspect):
+    """Return the blocks of one file of code as a dict by name."""
+
+    def found(code):
+        account, facts = inspect(Complexity(), tree({"app.py": code}))
+        assert account.checked == ("app.py",)
+        assert {fact.path for fact in facts} == {"app.py"}
+        assert len({(fact.line, fact.name) for fact in facts}) == len(facts)
+        return {fact.name: fact.complexity for fact in facts}
+
+    return found
+
+
+def test_a_closure_of_twenty_branches_is_seen_with_its_complexity(blocks):
+    code = (
+        "def create_app():\n    app = 1\n    if app:\n        async def index(a):\n"
+        + TWENTY_BRANCHES
+        + "    return app\n"
+    )
+    assert blocks(code) == {MODULE: 1, "create_app": 2, "create_app.index": 21}
+
+
+def test_methods_of_classes_in_functions_are_seen(blocks):
+    code = (
+        "def make():\n    class View:\n        def get(self, a):\n"
+        + TWENTY_BRANCHES
+        + "    return View\n"
+    )
+    assert blocks(code) == {MODULE: 1, "make": 1, "make.View.get": 21}
+
+
+def test_functions_in_any_statement_are_seen(blocks):
+    code = (
+        "try:\n    def a(): pass\nexcept E:\n    def b(): pass\nelse:\n    def c(): pass\n"
+        "with x:\n    def d(): pass\nmatch x:\n    case 1:\n        def e(): pass\n"
+        "for i in x:\n    def f(): pass\nelse:\n    def g(): pass\n"
+    )
+    assert set(blocks(code)) == {MODULE, *"abcdefg"}
+
+
+def test_code_of_a_module_is_a_block(blocks):
+    assert blocks("".join(f"if {n}:\n    x = {n}\n" for n in range(60))) == {MODULE: 61}
+
+
+def test_code_of_a_class_is_a_block_where_it_decides_something(blocks):
+    code = "class Plain:\n    x = 1\nclass Odd:\n    if 1:\n        x = 1\n    def f(self): pass\n"
+    assert blocks(code) == {MODULE: 1, "Odd.<body>": 2, "Odd.f": 1}
+
+
+def test_functions_of_the_same_name_are_blocks_of_their_own(tree, inspect):
+    code = "if 1:\n    def f(): pass\nelse:\n    def f(a): return 1 if a else 2\n"
+    _, facts = inspect(Complexity(), tree({"app.py": code}))
+    assert [(f.line, f.name, f.complexity) for f in facts[1:]] == [(2, "f", 1), (4, "f", 2)]
+
+
+def test_byte_order_marks_and_coding_cookies_are_read_as_python_does(tree, inspect):
+    root = tree(
+        {
+            "bom.py": b"\xef\xbb\xbfdef f(): pass\n",
+            "latin.py": b"# -*- coding: latin-1 -*-\ndef g(): return '\xe9'\n",
+        }
+    )
+    account, facts = inspect(Complexity(), root)
+    assert account.checked == ("bom.py", "latin.py")
+    assert {fact.name for fact in facts} == {MODULE, "f", "g"}
+
+
+def test_what_cannot_be_parsed_is_not_checked_and_says_why(tree, inspect, not_parsed):
+    account, facts = inspect(Complexity(), tree({**not_parsed, "fine.py": "x = 1\n"}))
+    assert account.inventory == len(not_parsed) + 1
+    assert account.checked == ("fine.py",)
+    assert {entry.path for entry in account.not_checked} == set(not_parsed)
+    assert {entry.slug for entry in account.not_checked} == {"gates/not-parsed"}
+    assert all("(Python 3." in entry.reason for entry in account.not_checked)
+    assert [fact.path for fact in facts] == ["fine.py"]
+
+
+def test_an_expression_too_deep_for_radon_is_not_checked(tree, inspect):
+    account, facts = inspect(Complexity(), tree({"deep.py": "x = a" + ".b()" * 900 + "\n"}))
+    assert account.checked == ()
+    assert account.not_checked[0].slug == "gates/not-parsed"
+    assert "too deeply" in account.not_checked[0].reason
+    assert facts == []
+
+
+def test_a_file_that_cannot_be_read_is_not_checked(tree, inspect):
+    root = tree({})
+    (root / "app.py").symlink_to("nowhere.py")
+    account, _ = inspect(Complexity(), root)
+    assert [entry.slug for entry in account.not_checked] == ["gates/unreadable"]
+
+
+def test_warnings_as_errors_do_not_keep_a_file_from_being_parsed(tree, inspect):
+    account, _ = inspect(Complexity(), tree({"app.py": "x = '\\d'\ny = 1 is 1\n"}))
+    assert account.checked == ("app.py",)
+
+
+def test_an_empty_inventory_is_accounted_for_as_such(tree, inspect):
+    account, facts = inspect(Complexity(), tree({"readme.md": "x"}))
+    assert (account.inventory, account.checked, facts) == (0, (), [])
+    assert account.tool.startswith("radon 6.")
+
+
+@pytest.mark.parametrize("package", ["quart", "radon", "coverage", "json", "asyncio"])
+def test_where_radon_has_a_number_ours_is_the_same(package, inspect):
+    root = Path(__import__(package).__file__).parent
+    account, facts = inspect(Complexity(), root)
+    assert not account.not_checked
+    ours = {(f.path, f.line, f.name.rpartition(".")[2]): f.complexity for f in facts}
+    compared = 0
+    for path in account.checked:
+        for block in cc_visit((root / path).read_bytes()):
+            if block.letter != "C":
+                compared += 1
+                assert ours[path, block.lineno, block.name] == block.complexity
+    assert compared > 20

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import pytest
+
+from harness import facts
+from harness.judge.gates import judge
+from harness.record import GateRow
+from harness.verdict import Finding, Outcome, verdict
+
+BEGUN = facts.Begun(part="gates", at="2026-01-01T00:00:00+00:00", python="3.11.7", pid=1)
+ENDED = facts.Ended(part="gates", at="2026-01-01T00:00:09+00:00")
+
+
+def inspected(
+    gate: str, checked: tuple[str, ...] = ("a.py",), missed: tuple[facts.NotChecked, ...] = ()
+) -> facts.Inspected:
+    return facts.Inspected(
+        gate=gate, tool="tool 1", paths=(".",), inventory=len(checked) + len(missed),
+        checked=checked, not_checked=missed, duration_s=0.1,
+    )  # fmt: skip
+
+
+def block(complexity: int, path: str = "a.py", name: str = "f") -> facts.Block:
+    return facts.Block(path=path, line=3, name=name, complexity=complexity)
+
+
+def weakness(severity: str, *, suppressed: bool = False) -> facts.Weakness:
+    return facts.Weakness(
+        path="a.py", line=7, rule="B307", severity=severity, confidence="high",
+        message="eval", suppressed=suppressed,
+    )  # fmt: skip
+
+
+def covered(lines: int, of: int, branches: int = 0, of_branches: int = 0) -> facts.Covered:
+    return facts.Covered(
+        path="a.py", statements=of, covered=lines, branches=of_branches,
+        covered_branches=branches, missing=tuple(range(1, of - lines + 1)),
+    )  # fmt: skip
+
+
+def judged(limit: str, *found: facts.Fact) -> tuple[Outcome, list[Finding], GateRow]:
+    judgement, rows = judge("gates", (BEGUN, facts.GatesBegun(limits=(limit,)), *found, ENDED))
+    return verdict(judgement.findings), judgement.findings, rows[0]
+
+
+def test_code_within_its_limit_passes() -> None:
+    outcome, _, row = judged("complexity.max <= 10", inspected("complexity"), block(10))
+
+    assert outcome is row.outcome is Outcome.PASS
+    assert (row.measured, row.checked) == (10, 1)
+
+
+def test_a_block_beyond_the_limit_fails_and_is_named_with_its_line() -> None:
+    outcome, findings, row = judged(
+        "complexity.max <= 10", inspected("complexity"), block(21, name="create_app.index")
+    )
+
+    named = next(f for f in findings if f.slug == "complexity/limit")
+    assert outcome is Outcome.FAIL
+    assert (named.where, named.measured, row.findings) == ("a.py:3", 21, 1)
+    assert "create_app.index" in named.message
+
+
+@pytest.mark.parametrize("limit", ["complexity.max <= 10", "security.high == 0"])
+def test_a_gate_that_checked_nothing_is_unknown(limit: str) -> None:
+    gate = limit.partition(".")[0]
+
+    assert judged(limit)[0] is Outcome.UNKNOWN
+    assert judged(limit, inspected(gate, checked=()))[0] is Outcome.UNKNOWN
+
+
+def test_a_file_that_was_not_parsed_makes_a_kept_limit_unknown() -> None:
+    broken = facts.NotChecked(path="b.py", slug="gates/not-parsed", reason="line 1: invalid syntax")
+
+    outcome, findings, row = judged(
+        "complexity.max <= 10", inspected("complexity", missed=(broken,)), block(1)
+    )
+
+    assert outcome is row.outcome is Outcome.UNKNOWN
+    assert any(f.slug == "gates/not-parsed" and f.where == "b.py" for f in findings)
+
+
+def test_a_broken_limit_is_broken_whatever_was_not_checked() -> None:
+    broken = facts.NotChecked(path="b.py", slug="gates/not-parsed", reason="line 1")
+
+    assert judged(
+        "complexity.max <= 10", inspected("complexity", missed=(broken,)), block(11)
+    )[0] is Outcome.FAIL  # fmt: skip
+
+
+def test_issues_of_the_limits_severity_fail_and_carry_bandits_rule() -> None:
+    outcome, findings, _ = judged("security.medium == 0", inspected("security"), weakness("medium"))
+
+    assert outcome is Outcome.FAIL
+    assert any(f.slug == "security/B307" and f.where == "a.py:7" for f in findings)
+
+
+def test_issues_of_another_severity_do_not() -> None:
+    assert judged("security.high == 0", inspected("security"), weakness("low"))[0] is Outcome.PASS
+
+
+@pytest.mark.parametrize(("lines", "outcome"), [(9, Outcome.PASS), (8, Outcome.FAIL)])
+def test_coverage_is_an_exact_fraction(lines: int, outcome: Outcome) -> None:
+    assert judged("coverage.lines >= 90%", inspected("coverage"), covered(lines, 10))[0] is outcome
+
+
+def test_coverage_just_below_its_limit_is_not_rounded_up() -> None:
+    almost = covered(89_999, 100_000)
+
+    assert judged("coverage.lines >= 90%", inspected("coverage"), almost)[0] is Outcome.FAIL
+
+
+def test_code_without_a_statement_is_no_evidence_of_covered_lines() -> None:
+    assert judged("coverage.lines >= 90%", inspected("coverage"), covered(0, 0))[0] is (
+        Outcome.UNKNOWN
+    )
+
+
+def test_code_without_a_branch_has_all_its_branches_covered() -> None:
+    assert judged("coverage.branches >= 90%", inspected("coverage"), covered(3, 3))[0] is (
+        Outcome.PASS
+    )
+
+
+def test_coverage_without_data_says_what_to_run() -> None:
+    _, findings, _ = judged("coverage.lines >= 90%", inspected("coverage", checked=()))
+
+    assert any("harness run" in f.next_step for f in findings)
+
+
+def test_a_limit_on_a_path_looks_below_that_path_only() -> None:
+    both = inspected("complexity", checked=("a.py", "src/b.py"))
+
+    outcome, _, row = judged(
+        "src/* complexity.max <= 10", both, block(30), block(5, path="src/b.py")
+    )
+
+    assert outcome is Outcome.PASS
+    assert row.checked == 1
+
+
+def test_a_limit_on_a_path_that_holds_nothing_is_unknown() -> None:
+    outcome, _, _ = judged("srv/* complexity.max <= 10", inspected("complexity"), block(1))
+
+    assert outcome is Outcome.UNKNOWN

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness import facts
+from harness.histogram import Histogram
+from harness.judge.load import judge
+from harness.record import LoadRow, LoadRun
+from harness.sample import FailureKind, Sample
+from harness.tally import Tallies
+from harness.verdict import Finding, Outcome, verdict
+
+MS = 1_000_000
+PART = "load-mix"
+BEGUN = facts.Begun(part=PART, at="2026-01-01T00:00:00+00:00", python="3.11.7", pid=1)
+ENDED = facts.Ended(part=PART, at="2026-01-01T00:00:09+00:00")
+
+
+def visit(took_ms: float, failure: FailureKind | None = None, status: int = 200) -> list[Sample]:
+    done = int(took_ms * MS)
+    return [
+        Sample("read", None, 0, 0, done, failure=failure),
+        Sample("read", "GET /", 0, 0, done, status=status),
+    ]
+
+
+def load_of(
+    objectives: Sequence[str], visits: int | None = None, processes: int = 1
+) -> facts.LoadBegun:
+    return facts.LoadBegun(
+        load="mix", scenarios="mix.py", target="http://127.0.0.1:1", pace="10/s for 10s",
+        duration_s=10.0, processes=processes, asked_rate=visits and visits / 10, visits=visits,
+        objectives=tuple(objectives),
+    )  # fmt: skip
+
+
+def snapshot(
+    samples: Sequence[Sample], *, lag_ms: float = 1, cpu_s: float = 1, started: int | None = None,
+    number: int = 1, process: int = 0, final: bool = True, at_s: float = 10,
+) -> facts.Snapshot:  # fmt: skip
+    tallies, lag = Tallies(), Histogram()
+    for sample in samples:
+        tallies.add(sample)
+    lag.record(int(lag_ms * MS), 100)
+    return facts.Snapshot(
+        process=process, number=number, at_s=at_s, final=final,
+        started=sum(s.step is None for s in samples) if started is None else started,
+        tallies=[facts.TallyFact.of(tally) for tally in tallies.all()],
+        health=facts.Health(cpu_s=cpu_s, loop_lag=facts.HistogramFact.of(lag)),
+    )  # fmt: skip
+
+
+def judged(
+    begun: facts.LoadBegun, *below: facts.Fact
+) -> tuple[Outcome, dict[str, Finding], LoadRun, list[LoadRow]]:
+    judgement, run, rows = judge(PART, (BEGUN, begun, ENDED), below)
+    assert run is not None
+    return verdict(judgement.findings), {f.slug: f for f in judgement.findings}, run, rows
+
+
+def outcome_of(begun: facts.LoadBegun, *below: facts.Fact) -> Outcome:
+    return judged(begun, *below)[0]
+
+
+def hundred(took_ms: float = 5) -> list[Sample]:
+    return [sample for _ in range(100) for sample in visit(took_ms)]
+
+
+def test_a_load_that_kept_its_objectives_passes() -> None:
+    assert outcome_of(load_of(["p99 < 250ms", "failures == 0"], 100), snapshot(hundred())) is (
+        Outcome.PASS
+    )
+
+
+def test_a_missed_latency_fails_and_says_measured_and_limit() -> None:
+    outcome, found, _, _ = judged(load_of(["p99 < 250ms"], 100), snapshot(hundred(300)))
+
+    missed = found["load/objective-missed"]
+    assert outcome is Outcome.FAIL
+    assert missed.measured == pytest.approx(300, rel=0.002)
+    assert (missed.limit, missed.unit) == (250, "ms")
+
+
+def test_failed_visits_fail_and_quote_their_place() -> None:
+    quoted = facts.Failed(
+        process=0, scenario="read", kind="assertion", message="assert 500 == 200", where="mix.py:9"
+    )
+    samples = [*hundred(), *visit(1, FailureKind.ASSERTION, 500)]
+
+    outcome, found, _, _ = judged(load_of(["failures == 0"]), snapshot(samples), quoted)
+
+    assert outcome is Outcome.FAIL
+    assert "mix.py:9 in read: assertion: assert 500 == 200" in (
+        found["load/objective-missed"].message
+    )
+
+
+def test_a_request_that_failed_counts_although_its_scenario_swallowed_the_error() -> None:
+    swallowed = Sample("read", "GET /", 0, 0, MS, failure=FailureKind.REFUSED)
+
+    assert outcome_of(load_of(["failures == 0"]), snapshot([*hundred(), swallowed])) is Outcome.FAIL
+
+
+def test_a_share_of_failures_is_compared_exactly() -> None:
+    samples = [*hundred(), *visit(1, FailureKind.TIMEOUT)]
+
+    assert outcome_of(load_of(["failures <= 1%"]), snapshot(samples)) is Outcome.PASS
+    assert outcome_of(load_of(["failures <= 0.99%"]), snapshot(samples)) is Outcome.FAIL
+
+
+def test_status_classes_are_judged_by_objectives_on_them() -> None:
+    samples = [*hundred(), *visit(1, status=503)]
+
+    assert outcome_of(load_of(["failures == 0"]), snapshot(samples)) is Outcome.PASS
+    assert outcome_of(load_of(["5xx == 0"]), snapshot(samples)) is Outcome.FAIL
+    assert outcome_of(load_of(["4xx == 0"]), snapshot(samples)) is Outcome.PASS
+
+
+def test_no_visits_are_unknown() -> None:
+    outcome, found, _, _ = judged(load_of(["failures == 0"]), snapshot([]))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "load/no-visits" in found
+
+
+def test_visits_without_a_request_are_unknown() -> None:
+    only_visit = [Sample("read", None, 0, 0, MS)]
+
+    outcome, found, _, _ = judged(load_of(["failures == 0"]), snapshot(only_visit))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "load/no-requests" in found
+
+
+def test_a_percentile_with_too_few_samples_is_unknown_however_good_it_looks() -> None:
+    outcome, found, _, rows = judged(load_of(["p99 < 250ms"]), snapshot(hundred()[:100]))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "p99 needs 100, there are 50" in found["load/objective-undecided"].message
+    assert all(row.response_ms.p99 is None for row in rows)
+
+
+def test_few_samples_suffice_where_even_the_fastest_breaks_the_limit() -> None:
+    assert outcome_of(load_of(["p99 < 250ms"]), snapshot(visit(900))) is Outcome.FAIL
+
+
+def test_an_objective_on_a_scenario_that_never_ran_is_unknown_and_names_those_that_did() -> None:
+    _, found, _, _ = judged(load_of(["raed p50 < 1s"]), snapshot(hundred()))
+
+    assert "Did you mean 'read'?" in found["load/no-samples"].message
+
+
+def test_an_objective_on_a_step_looks_at_that_step_only() -> None:
+    other = [Sample("read", "GET /slow", 0, 0, 900 * MS) for _ in range(100)]
+    samples = [*hundred(), *other]
+
+    assert outcome_of(load_of(['read "GET /" p99 < 50ms']), snapshot(samples)) is Outcome.PASS
+    assert outcome_of(load_of(['"GET /slow" p99 < 50ms']), snapshot(samples)) is Outcome.FAIL
+
+
+def test_a_rate_that_was_not_reached_fails_where_the_generator_was_well() -> None:
+    outcome, found, _, _ = judged(load_of([], 200), snapshot(hundred()))
+
+    assert outcome is Outcome.FAIL
+    assert found["load/rate-not-reached"].measured == 10
+
+
+def test_a_rate_that_was_not_reached_is_unknown_where_the_generator_was_the_bottleneck() -> None:
+    sick = snapshot(hundred(), cpu_s=9.9)
+
+    outcome, _, _, rows = judged(load_of([], 200), sick)
+
+    assert outcome is Outcome.UNKNOWN
+    assert not any(row.valid for row in rows)
+
+
+def test_a_latency_missed_on_a_sick_generator_is_unknown_and_one_that_was_met_stays_met() -> None:
+    lagging = snapshot(hundred(300), lag_ms=30)
+
+    assert outcome_of(load_of(["p99 < 250ms"]), lagging) is Outcome.UNKNOWN
+    assert outcome_of(load_of(["p99 < 310ms"]), lagging) is Outcome.PASS
+
+
+def test_a_generator_that_its_scenarios_block_is_unknown() -> None:
+    outcome, found, _, _ = judged(load_of(["failures == 0"]), snapshot(hundred(), lag_ms=400))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "load/generator-blocked" in found
+
+
+def test_a_generator_that_died_is_unknown_and_what_it_counted_is_included() -> None:
+    begun = load_of(["failures == 0"], processes=2)
+    died = snapshot(hundred(), process=1, final=False)
+
+    outcome, found, run, _ = judged(begun, snapshot(hundred()), died)
+
+    assert outcome is Outcome.UNKNOWN
+    assert "load/cut-short" in found
+    assert run.visits_started == 200
+
+
+def test_snapshots_are_cumulative_so_the_newest_of_each_process_counts() -> None:
+    first = snapshot(hundred()[:20], number=1, at_s=1, final=False)
+    last = snapshot(hundred(), number=2, at_s=2)
+
+    _, _, run, rows = judged(load_of([]), last, first)
+
+    assert run.visits_started == 100
+    assert [point.sent for point in run.series] == [10, 90]
+    assert {row.step: row.sent for row in rows} == {None: 100, "GET /": 100}
+
+
+def test_a_closed_pace_says_that_queueing_is_not_visible() -> None:
+    assert not judged(load_of([]), snapshot(hundred()))[2].queueing_visible
+    assert judged(load_of([], 100), snapshot(hundred()))[2].queueing_visible

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.histogram import Histogram, samples_needed
+
+HOUR_NS = 3_600_000_000_000
+durations = st.integers(min_value=0, max_value=HOUR_NS)
+quantiles = st.fractions(min_value=Fraction(1, 1000), max_value=1)
+
+
+def recorded(values: list[int]) -> Histogram:
+    histogram = Histogram()
+    for value in values:
+        histogram.record(value)
+    return histogram
+
+
+@given(st.lists(durations), st.lists(durations))
+def test_adding_two_histograms_equals_recording_both_streams_into_one(
+    one: list[int], other: list[int]
+) -> None:
+    assert recorded(one) + recorded(other) == recorded(one + other)
+
+
+@given(durations, st.integers(min_value=1, max_value=50))
+def test_recording_a_value_n_times_equals_n_records_of_it(value: int, times: int) -> None:
+    at_once = Histogram()
+    at_once.record(value, times)
+
+    assert at_once == recorded([value] * times)
+
+
+@given(st.lists(durations, min_size=1), quantiles)
+def test_a_quantile_is_the_nearest_rank_and_errs_upwards_by_a_thousandth_at_most(
+    values: list[int], q: Fraction
+) -> None:
+    rank = -(-q.numerator * len(values) // q.denominator)
+    exact = sorted(values)[max(rank, 1) - 1]
+
+    found = recorded(values).quantile(q)
+
+    assert found is not None
+    assert exact <= found <= max(exact * 1.001 + 1_000, exact)
+
+
+@given(st.lists(durations, min_size=1))
+def test_no_quantile_exceeds_the_exact_maximum(values: list[int]) -> None:
+    histogram = recorded(values)
+
+    assert histogram.quantile(Fraction(1)) == max(values) == histogram.max_ns
+    assert histogram.min_ns == min(values)
+    assert histogram.mean_ns == sum(values) / len(values)
+
+
+@given(st.lists(durations), st.lists(durations, min_size=1))
+def test_what_came_since_an_earlier_state_has_the_counts_of_the_interval(
+    before: list[int], after: list[int]
+) -> None:
+    interval = recorded(before + after).since(recorded(before))
+
+    assert interval.count == len(after)
+    assert interval.total_ns == sum(after)
+    assert interval.buckets == recorded(after).buckets
+
+
+def test_a_value_beyond_an_hour_is_clipped_and_counted_and_its_maximum_stays_exact() -> None:
+    histogram = recorded([5 * HOUR_NS])
+
+    assert histogram.count == histogram.clipped == 1
+    assert histogram.max_ns == 5 * HOUR_NS
+
+
+def test_a_negative_duration_counts_as_zero() -> None:
+    assert recorded([-5]) == recorded([0])
+
+
+def test_without_values_there_is_neither_quantile_nor_mean() -> None:
+    assert Histogram().quantile(Fraction(1, 2)) is None
+    assert Histogram().mean_ns is None
+
+
+@pytest.mark.parametrize(
+    ("percentile", "needed"), [("50", 2), ("90", 10), ("95", 20), ("99", 100), ("99.9", 1000)]
+)
+def test_a_percentile_needs_so_many_samples_that_it_is_not_the_maximum(
+    percentile: str, needed: int
+) -> None:
+    assert samples_needed(Fraction(percentile) / 100) == needed

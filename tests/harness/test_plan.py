@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import PlanError, UsageError
+from harness.plan import DEFAULT_LIMITS, Plan, gates_of, load_of, parse_plan
+from harness.pace import parse_pace
+from harness.target import AppPath, TargetKind
+
+PLAN = """\
+allow_hosts = ["staging.example.org"]
+rebase = ["http://localhost:5000"]
+
+[services.shop]
+app = "shop.app:create_app()"
+env = { WEATHER_URL = "{weather.url}", DATABASE_URL = "sqlite:///{run}/data.db" }
+
+[standins.weather]
+origin = "https://api.example.org"
+stubs = ["weather.toml"]
+default = ["current"]
+
+[tests]
+paths = ["tests/functional"]
+targets = ["inproc", "served"]
+
+[load.mix]
+scenarios = "scenarios/mix.py"
+pace = "20/s for 15s"
+objectives = ["p99 < 250ms"]
+
+[gates]
+paths = ["shop"]
+limits = ["complexity.max <= 10"]
+"""
+
+
+def test_a_plan_says_what_a_run_is_asked_to_do() -> None:
+    plan = parse_plan(PLAN, "harness.toml")
+
+    assert plan.service.app == AppPath("shop.app", "create_app", is_factory=True)
+    assert plan.tests is not None
+    assert plan.tests.targets == (TargetKind.INPROC, TargetKind.SERVED)
+    assert plan.parts == ("functional-inproc", "functional-served", "load-mix", "gates")
+
+
+def test_unless_it_speaks_of_failures_a_load_tolerates_none() -> None:
+    (load,) = parse_plan(PLAN, "harness.toml").loads
+
+    assert [objective.text for objective in load.objectives] == ["failures == 0", "p99 < 250ms"]
+
+
+def test_a_load_that_speaks_of_failures_is_taken_at_its_word() -> None:
+    load = load_of("mix", "mix.py", parse_pace("1/s for 1s"), ("failures <= 5%",))
+
+    assert [objective.text for objective in load.objectives] == ["failures <= 5%"]
+
+
+def test_without_limits_gates_have_documented_ones() -> None:
+    assert tuple(limit.text for limit in gates_of(("src",)).limits) == DEFAULT_LIMITS
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("app =", "ap =", 5, "unknown key 'ap' in services.shop"),
+        ("[gates]", "[gate]", 22, "unknown key 'gate'"),
+        ('app = "shop.app:create_app()"', "", 4, "services.shop needs the key 'app'"),
+        ("shop.app:create_app()", "shop app", 5, "cannot read the import string"),
+        ("20/s for 15s", "20s", 19, "cannot read the pace '20s'"),
+        ("p99 <", "p99x <", 20, "unknown indicator 'p99x'"),
+        ('"inproc"', '"inprc"', 15, "unknown target 'inprc'"),
+        ('["inproc", "served"]', "[]", 15, "it would check nothing"),
+        ('["tests/functional"]', "[]", 14, "it would check nothing"),
+        ("{weather.url}", "{wether.url}", 6, "unknown placeholder {wether.url}"),
+        ('["weather.toml"]', '"weather.toml"', 10, "standins.weather.stubs: expected `array`"),
+        ("https://api.example.org", "api.example.org", 9, "cannot read the origin"),
+        ('["complexity.max <= 10"]', "[]", 24, "it would check nothing"),
+        ("[services.shop]", "[services.a]\napp='a'\n[services.shop]", 6, "several services"),
+    ],
+)
+def test_what_a_plan_cannot_mean_is_named_with_its_line(
+    old: str, new: str, line: int, said: str
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(PLAN.replace(old, new, 1), "harness.toml")
+
+    assert said in caught.value.message
+    assert caught.value.where == f"harness.toml:{line}"
+    assert caught.value.exit_code == 64
+
+
+def test_a_misspelt_key_is_answered_with_the_nearest() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(PLAN.replace("objectives", "objectivs"), "harness.toml")
+
+    assert "Did you mean 'objectives'?" in caught.value.next_step
+
+
+def test_an_empty_plan_is_refused() -> None:
+    with pytest.raises(PlanError, match="empty"):
+        parse_plan("# nothing\n", "harness.toml")
+
+
+def test_what_is_not_toml_is_refused() -> None:
+    with pytest.raises(PlanError, match="end of a table"):
+        parse_plan("[services", "harness.toml")
+
+
+def test_tests_without_a_service_are_refused() -> None:
+    with pytest.raises(PlanError, match=r"no \[services.NAME\]"):
+        parse_plan('[tests]\npaths = ["tests"]\n', "harness.toml")
+
+
+def test_a_plan_without_a_service_says_how_to_name_one() -> None:
+    with pytest.raises(UsageError) as caught:
+        Plan().service  # noqa: B018 - asking is the test
+
+    assert "--app" in caught.value.next_step
+
+
+def test_another_application_takes_the_place_of_the_one_under_test() -> None:
+    plan = parse_plan(PLAN, "harness.toml").with_app(AppPath.parse("other:app"))
+
+    assert str(plan.service.app) == "other:app"
+    assert "WEATHER_URL" in plan.service.env

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.sample import FailureKind, Sample
+from harness.tally import MOST_STEPS, OTHER_STEPS, Tallies, Tally, merged
+
+samples = st.builds(
+    Sample,
+    scenario=st.sampled_from(["read", "write"]),
+    step=st.sampled_from([None, "GET /", "POST /users"]),
+    due_ns=st.integers(0, 10**9),
+    sent_ns=st.integers(10**9, 2 * 10**9),
+    done_ns=st.integers(2 * 10**9, 3 * 10**9),
+    status=st.sampled_from([None, 200, 404, 500]),
+    failure=st.sampled_from([None, *FailureKind]),
+    bytes_in=st.integers(0, 1000),
+)
+
+
+def folded(stream: list[Sample]) -> list[Tally]:
+    tallies = Tallies()
+    for sample in stream:
+        tallies.add(sample)
+    return tallies.all()
+
+
+@given(st.lists(samples), st.lists(samples))
+def test_merging_the_tallies_of_two_processes_equals_the_tallies_of_one(
+    one: list[Sample], other: list[Sample]
+) -> None:
+    assert merged(folded(one) + folded(other)) == merged(folded(one + other))
+
+
+@given(st.lists(samples))
+def test_every_sample_is_counted_once_as_a_success_or_a_failure(stream: list[Sample]) -> None:
+    tallies = folded(stream)
+
+    assert sum(t.sent for t in tallies) == len(stream)
+    assert all(t.sent == t.ok + t.failed == t.ok + sum(t.failures.values()) for t in tallies)
+
+
+def test_failures_never_mix_into_the_latencies_of_successes() -> None:
+    tally = Tally("read", "GET /")
+    tally.add(Sample("read", "GET /", 0, 1, 2, failure=FailureKind.REFUSED))
+
+    assert tally.response.count == tally.service.count == 0
+    assert tally.lag.count == 1
+
+
+def test_response_time_counts_from_due_and_service_time_from_sent() -> None:
+    sample = Sample("read", None, due_ns=100, sent_ns=150, done_ns=400)
+
+    assert (sample.response_ns, sample.service_ns, sample.lag_ns) == (300, 250, 50)
+
+
+def test_steps_beyond_the_bound_are_counted_together() -> None:
+    stream = [Sample("read", f"GET /{n}", 0, 0, 1) for n in range(MOST_STEPS + 50)]
+
+    tallies = folded(stream)
+
+    assert len(tallies) == MOST_STEPS + 1
+    assert next(t.sent for t in tallies if t.step == OTHER_STEPS) == 50
