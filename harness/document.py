@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ class Document:
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
-        self._lines = text.splitlines()
+        self._text = text
         try:
             self.tables: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -66,9 +67,13 @@ class Document:
             "plan/wrong-type", f"{_dotted(inner)}: {told[:1].lower()}{told[1:]}", inner
         )
 
+    @functools.cached_property
+    def _positions(self) -> list[tuple[int, list[Step]]]:
+        return list(_positions(self._text))
+
     def _line(self, path: Sequence[Step]) -> int:
         best, best_depth = 1, 0
-        for number, keys in _positions(self._lines):
+        for number, keys in self._positions:
             depth = _common(keys, path)
             if depth > best_depth:
                 best, best_depth = number, depth
@@ -88,9 +93,9 @@ def _dotted(path: Sequence[Step]) -> str:
 
 def _fields(as_type: Any, below: Sequence[Step]) -> list[str]:
     """Return the names that the structure `below` a type may have."""
-    for step in below:
+    for step in (step for step in below if isinstance(step, str)):
         kinds = {f.name: f.type for f in msgspec.inspect.type_info(as_type).fields}  # type: ignore[attr-defined]  # a struct's own info
-        found = kinds.get(str(step))
+        found = kinds.get(step)
         while found is not None and not isinstance(found, msgspec.inspect.StructType):
             parts = getattr(found, "types", None) or (getattr(found, "item_type", None),)
             found = next((p for p in parts if not isinstance(p, msgspec.inspect.NoneType)), None)
@@ -100,26 +105,55 @@ def _fields(as_type: Any, below: Sequence[Step]) -> list[str]:
     return [f.encode_name for f in msgspec.structs.fields(as_type)]
 
 
-_HEADER = re.compile(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]")
+_HEADER = re.compile(r"""\s*(\[{1,2})((?:"[^"]*"|'[^']*'|[^]"'])+)\]""")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _NAME = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
+_TOKEN = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""|'{3}.*?'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*|[\[\]{}\n]''',
+    re.DOTALL,
+)
 
 
-def _positions(lines: Sequence[str]) -> Iterator[tuple[int, list[Step]]]:
-    """Yield each line that opens a table or sets a key, with the path that it names."""
+def _positions(text: str) -> Iterator[tuple[int, list[Step]]]:
+    """Yield each line that opens a table or sets a key, with the path that it names.
+
+    Where a table lies below an array of tables, that is the array's newest one so far.
+    """
     table: list[Step] = []
-    counts: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        header, key = _HEADER.match(line), _KEY.match(line)
+    newest: dict[tuple[Step, ...], int] = {}
+    for number, statement in _statements(text):
+        header, key = _HEADER.match(statement), _KEY.match(statement)
         if header:
-            table = list(_names(header[2]))
-            if header[1] == "[[":
-                index = counts.get(header[2], -1) + 1
-                counts[header[2]] = index
-                table.append(index)
+            table = _opened(list(_names(header[2])), newest, is_array=header[1] == "[[")
             yield number, table
         elif key:
             yield number, [*table, *_names(key[1])]
+
+
+def _opened(
+    names: Sequence[str], newest: dict[tuple[Step, ...], int], *, is_array: bool
+) -> list[Step]:
+    """Return the path of a table that is opened, with an index after each array of tables."""
+    path: list[Step] = []
+    for depth, name in enumerate(names, 1):
+        path.append(name)
+        array = tuple(path)
+        if is_array and depth == len(names):
+            newest[array] = newest.get(array, -1) + 1
+        if array in newest:
+            path.append(newest[array])
+    return path
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield what opens a table or sets a key, values over several lines whole, with its line."""
+    number, start, depth = 1, 0, 0
+    for token in _TOKEN.finditer(text + "\n"):
+        depth += (token[0] in ("[", "{")) - (token[0] in ("]", "}"))
+        if token[0] == "\n" and depth == 0:
+            statement = text[start : token.start()]
+            yield number, statement
+            number, start = number + statement.count("\n") + 1, token.end()
 
 
 def _names(dotted: str) -> Iterator[str]:

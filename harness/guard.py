@@ -60,14 +60,14 @@ class Guard:
 
     def _resolver(self, resolve: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(host: Any, *arguments: Any, **options: Any) -> Any:
-            name = host.decode() if isinstance(host, bytes | bytearray) else host
+            name = _name(host)
             if name and not self._may_reach(name):
                 port = arguments[0] if arguments else options.get("port")
                 self._on_refused(name, port if isinstance(port, int) else None)
                 raise socket.gaierror(socket.EAI_NONAME, _told(name))
             found = resolve(host, *arguments, **options)
-            if name and resolve.__name__ == "getaddrinfo":
-                self._allowed_addresses.update(str(entry[4][0]) for entry in found)
+            if name:
+                self._allowed_addresses.update(_addresses(resolve.__name__, found))
             return found
 
         guarded.__name__ = resolve.__name__
@@ -77,17 +77,33 @@ class Guard:
         def guarded(sock: socket.socket, *arguments: Any) -> Any:
             address = arguments[-1] if arguments else None
             internet = sock.family in (socket.AF_INET, socket.AF_INET6)
-            if not internet or not isinstance(address, tuple) or self._may_reach(str(address[0])):
+            if not internet or not isinstance(address, tuple):
                 return original(sock, *arguments)
-            self._on_refused(str(address[0]), address[1])
+            host = str(_name(address[0]))
+            if self._may_reach(host):
+                return original(sock, *arguments)
+            self._on_refused(host, address[1])
             if name == "connect_ex":
                 return errno.ECONNREFUSED
-            raise ConnectionRefusedError(errno.ECONNREFUSED, _told(address[0]))
+            raise ConnectionRefusedError(errno.ECONNREFUSED, _told(host))
 
         return guarded
 
     def _may_reach(self, host: str) -> bool:
         return host in self._allowed_addresses or is_allowed(host, self._allow_hosts)
+
+
+def _name(host: Any) -> Any:
+    return host.decode() if isinstance(host, bytes | bytearray) else host
+
+
+def _addresses(resolver: str, found: Any) -> Iterable[str]:
+    """Return the addresses in a resolver's answer."""
+    if resolver == "gethostbyname":
+        return [found]
+    if resolver == "gethostbyname_ex":
+        return list(found[2])
+    return [str(entry[4][0]) for entry in found]
 
 
 def _told(host: str) -> str:

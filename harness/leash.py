@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-_VARIABLE = "HARNESS_LEASH"
+VARIABLE = "HARNESS_LEASH"
+"""What tells a child the descriptor of its end of the pipe."""
+
 _LAST_WORDS_S = 2.0
 
 
@@ -35,7 +37,7 @@ class Child:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - no shell, arguments are ours
                 argv,
-                env={**env, _VARIABLE: str(reading)},
+                env={**env, VARIABLE: str(reading)},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -43,6 +45,9 @@ class Child:
                 pass_fds=(reading, *pass_fds),
                 start_new_session=True,
             )
+        except BaseException:
+            os.close(self._writing)
+            raise
         finally:
             os.close(reading)
         self.pid = self._process.pid
@@ -86,7 +91,7 @@ class Child:
 
 def hold() -> None:
     """In the child: end with the parent. Does nothing in a process that is on no leash."""
-    handle = os.environ.pop(_VARIABLE, None)
+    handle = os.environ.pop(VARIABLE, None)
     if handle is not None:
         follow(int(handle))
 

@@ -47,8 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--harness-folder")
     if folder:
         leash.hold()
-        if config.getoption("asyncio_mode", None) is None and "asyncio_mode" not in config.inicfg:
-            config.option.asyncio_mode = "auto"
         try:
             _record(config, Path(folder))
         except HarnessError as error:

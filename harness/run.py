@@ -104,11 +104,13 @@ class Run:
             "--harness-app": self.app or "",
         }
         named = [item for option, value in given.items() if value for item in (option, value)]
+        # Fixtures, tests and the application share one loop; any async test is one.
         one_loop = [
+            "--asyncio-mode=auto",
             "-o", "asyncio_default_fixture_loop_scope=session",
             "-o", "asyncio_default_test_loop_scope=session",
         ]  # fmt: skip
-        return ["-p", "harness", "-p", "asyncio", f"--rootdir={self.root}", *one_loop, *named]
+        return [f"--rootdir={self.root}", *one_loop, *named]
 
     def load(self, load: Load, target: str | None = None) -> str:
         """Run one load, against `target` or the plan's service in a process of its own."""
@@ -198,8 +200,9 @@ class Run:
 
 
 def _environment() -> dict[str, str]:
-    """Return our environment for a child, without what would change how coverage is measured."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+    """Return our environment for a child, without what would change what is measured or loaded."""
+    unwanted = ("COVERAGE_", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    return {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
 
 
 def _plain(module: Sequence[str]) -> list[str]:

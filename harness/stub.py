@@ -5,15 +5,16 @@ How often a stub was used is counted by the stand-in, which passes the counts in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from harness.document import Document
-from harness.errors import PlanError, nearest
+from harness.document import Document, Step
+from harness.errors import PlanError, UsageError, nearest
 from harness.pace import parse_duration
 
 
@@ -27,10 +28,13 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     json: Any = msgspec.UNSET
 
 
+Status = Annotated[int, msgspec.Meta(ge=200, le=599)]
+
+
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is answered: `json` or `text`, after `delay` (``2s``, ``50ms``)."""
 
-    status: int = 200
+    status: Status = 200
     headers: dict[str, str] = {}
     json: Any = msgspec.UNSET
     text: str | None = None
@@ -77,7 +81,10 @@ class Stub:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that reached a stand-in. `query` is raw; header names are lower case."""
+    """A request that reached a stand-in.
+
+    `path` is decoded, `query` is raw, header names are lower case.
+    """
 
     method: str
     path: str
@@ -129,9 +136,18 @@ def _json_difference(request: Request, call: Call) -> str | None:
         return None
     try:
         got = msgspec.json.decode(call.body)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # ValueError: not JSON, or not even UTF-8
         return f"json: wanted {request.json!r}, got a body that is not JSON"
-    return None if got == request.json else f"json: wanted {request.json!r}, got {got!r}"
+    return None if _equal(request.json, got) else f"json: wanted {request.json!r}, got {got!r}"
+
+
+def _equal(wanted: Any, got: Any) -> bool:
+    """Compare as JSON does, to which ``true`` is not 1, as it is to Python; 1 and 1.0 are one."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        return wanted.keys() == got.keys() and all(_equal(wanted[k], got[k]) for k in wanted)
+    if isinstance(wanted, list) and isinstance(got, list):
+        return len(wanted) == len(got) and all(map(_equal, wanted, got))
+    return isinstance(wanted, bool) is isinstance(got, bool) and bool(wanted == got)
 
 
 def choose(stubs: Sequence[Stub], call: Call) -> Stub | None:
@@ -171,7 +187,7 @@ def parse_stubs(text: str, source: str) -> tuple[Stub, ...]:
     if not isinstance(declared, list) or not declared:
         raise PlanError("stubs/none", "no [[stub]] in this file", where=source)
     stubs = tuple(_stub(document, raw, index) for index, raw in enumerate(declared))
-    _refuse_twins(stubs)
+    refuse_twins(stubs)
     return stubs
 
 
@@ -183,17 +199,49 @@ def _stub(document: Document, raw: object, index: int) -> Stub:
         raise document.error(
             "stubs/reply", f"stub {found.name!r} needs either 'reply' or 'replies'", path
         )
-    for reply in replies:
-        if reply.delay is not None:
-            parse_duration(reply.delay)
-        if reply.json is not msgspec.UNSET and reply.text is not None:
-            raise document.error(
-                "stubs/reply", f"stub {found.name!r} gives both 'json' and 'text'", path
-            )
+    if not found.request.path.startswith("/") or "?" in found.request.path:
+        raise document.error(
+            "stubs/path",
+            f"stub {found.name!r} can never match the path {found.request.path!r}",
+            [*path, "request", "path"],
+            "begin it with '/', and ask for a query as query = { name = 'value' }",
+        )
+    for number, reply in enumerate(replies):
+        below = ["reply"] if found.reply else ["replies", number]
+        _check_reply(document, found.name, reply, [*path, *below])
     return Stub(found.name, found.request, replies, document.where(path))
 
 
-def _refuse_twins(stubs: Sequence[Stub]) -> None:
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+
+
+def _check_reply(document: Document, name: str, reply: Reply, path: Sequence[Step]) -> None:
+    has_json = reply.json is not msgspec.UNSET
+    if has_json and reply.text is not None:
+        raise document.error("stubs/reply", f"stub {name!r} gives both 'json' and 'text'", path)
+    if reply.status in (204, 304) and (has_json or reply.text):
+        raise document.error(
+            "stubs/reply", f"stub {name!r} gives a body, which a {reply.status} never has", path
+        )
+    for header, value in reply.headers.items():
+        if header.lower() in _FRAMING or not _HEADER.fullmatch(f"{header}:{value}"):
+            raise document.error(
+                "stubs/header",
+                f"stub {name!r} cannot send the header {header!r}: {value!r}",
+                [*path, "headers", header],
+                f"write one line; {', '.join(sorted(_FRAMING))} are the stand-in's own",
+            )
+    try:
+        _ = reply.delay_s
+    except UsageError as error:
+        raise document.error(error.slug, error.message, [*path, "delay"], error.next_step) from None
+
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~\w-]+:[^\r\n\0]*", re.ASCII)
+
+
+def refuse_twins(stubs: Iterable[Stub]) -> None:
+    """Raise PlanError where two of these stubs have the same name."""
     seen: dict[str, Stub] = {}
     for stub in stubs:
         first = seen.setdefault(stub.name, stub)

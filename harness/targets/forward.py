@@ -116,7 +116,6 @@ class Forward:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()  # websocket.connect
         try:
             socket = await self._session().ws_connect(
                 self._address(scope),
@@ -132,11 +131,13 @@ class Forward:
             return
         async with socket:
             await send({"type": "websocket.accept", "subprotocol": socket.protocol, "headers": []})
+            down = asyncio.ensure_future(_to_client(socket, send))
             up = asyncio.ensure_future(_to_server(socket, receive))
-            try:
-                await _to_client(socket, send)
-            finally:
-                up.cancel()
+            await asyncio.wait({down, up}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (down, up):
+                task.cancel()
+            left = await asyncio.gather(down, up, return_exceptions=True)
+            await socket.close(code=left[1] if isinstance(left[1], int) else 1000)
 
 
 async def _body(receive: Receive) -> tuple[bytes, bool]:
@@ -156,12 +157,14 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _to_server(socket: aiohttp.ClientWebSocketResponse, receive: Receive) -> None:
+async def _to_server(socket: aiohttp.ClientWebSocketResponse, receive: Receive) -> int:
+    """Pass on what the client says until it leaves, and return its close code."""
     while True:
         message: Message = await receive()
         if message["type"] == "websocket.disconnect":
-            await socket.close(code=message.get("code") or 1000)
-            return
+            return int(message.get("code") or 1000)
+        if message["type"] == "websocket.connect":
+            continue  # which ASGI has first, and Quart's client leaves out
         if message.get("text") is not None:
             await socket.send_str(message["text"])
         else:
@@ -169,6 +172,7 @@ async def _to_server(socket: aiohttp.ClientWebSocketResponse, receive: Receive) 
 
 
 async def _to_client(socket: aiohttp.ClientWebSocketResponse, send: Send) -> None:
+    """Pass on what the server says until it closes, and how it did."""
     async for message in socket:
         told: dict[str, Any] = {"type": "websocket.send"}
         if message.type is aiohttp.WSMsgType.TEXT:

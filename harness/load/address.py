@@ -1,0 +1,95 @@
+"""Where a scenario's request goes: to the target, to an allowed host, or nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from yarl import URL
+
+from harness.errors import UsageError
+from harness.target import is_allowed
+
+_PORTS = {"http": 80, "https": 443}
+_SCHEMES = {"ws": "http", "wss": "https"}
+_NUMBERED = re.compile(
+    r"\d+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?=.*\d)[0-9a-fA-F]{8,}"
+)
+
+
+class ForeignHostError(UsageError):
+    """An address that is neither the target's, nor rebased, nor allowed. Nothing was sent."""
+
+    def __init__(self, url: URL, where: str = "") -> None:
+        super().__init__(
+            "load/foreign-host",
+            f"{url} is neither the target nor an allowed host; nothing was sent",
+            where=where,
+            next_step=f"--rebase {_shown_origin(url)} where it means the target, "
+            f"--allow-host {url.host} where load may go there",
+        )
+        self.url = url
+
+
+class Addresses:
+    """What the addresses in scenarios mean, for one target.
+
+    A relative URL is one of the target's, below the target's own path. An absolute URL whose
+    origin is in `rebase` means the target, too; any other must be at an allowed host.
+    """
+
+    def __init__(
+        self, target: str, *, rebase: Iterable[str] = (), allow_hosts: Iterable[str] = ()
+    ) -> None:
+        self._target = URL(target.rstrip("/"))
+        self._prefix = self._target.raw_path.rstrip("/")
+        self._rebase = {_origin(URL(origin)) for origin in rebase}
+        self._allow_hosts = tuple(allow_hosts)
+
+    def resolve(self, url: URL) -> URL:
+        """Return where a request for `url` goes. Raises ForeignHostError."""
+        if not url.scheme and not url.host:
+            return self._below_target(url, f"/{url.raw_path.lstrip('/')}")
+        if not url.host:
+            return url  # the client will say what is wrong with it
+        origin = _origin(url)
+        if origin == _origin(self._target):
+            return url
+        if origin in self._rebase:
+            return self._below_target(url, url.raw_path)
+        self.check(url)
+        return url
+
+    def check(self, url: URL) -> None:
+        """Raise ForeignHostError where a request may not go to the host of `url`."""
+        if url.host and not is_allowed(url.host, self._allow_hosts):
+            raise ForeignHostError(url)
+
+    def step(self, method: str, url: URL) -> str:
+        """Name a request: method and path, without what differs from one visit to the next.
+
+        >>> Addresses("http://a").step("get", URL("http://a/things/17?full=1"))
+        'GET /things/{}'
+        """
+        path = url.path
+        if self._prefix and _origin(url) == _origin(self._target):
+            path = path.removeprefix(self._prefix) or "/"
+        segments = ("{}" if _NUMBERED.fullmatch(part) else part for part in path.split("/"))
+        return f"{method.upper()} {'/'.join(segments)}"
+
+    def _below_target(self, url: URL, path: str) -> URL:
+        return URL.build(
+            scheme=self._target.scheme, authority=self._target.raw_authority,
+            path=self._prefix + path, query_string=url.raw_query_string,
+            fragment=url.raw_fragment, encoded=True,
+        )  # fmt: skip
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    scheme = _SCHEMES.get(url.scheme, url.scheme)
+    return scheme, url.host, url.explicit_port or _PORTS.get(scheme)
+
+
+def _shown_origin(url: URL) -> str:
+    port = f":{url.explicit_port}" if url.explicit_port else ""
+    return f"{_SCHEMES.get(url.scheme, url.scheme)}://{url.raw_host}{port}"

@@ -1,0 +1,201 @@
+"""What one generator process has measured so far, and what it has yet to write down."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harness.errors import HarnessError
+from harness.evidence import problem
+from harness.facts import Fact, Failed, Health, HistogramFact, Snapshot, TallyFact
+from harness.histogram import Histogram
+from harness.load.board import Board, Stop
+from harness.load.failure import Places, first_cause, kind_of, outside_call
+from harness.sample import FailureKind, Sample
+from harness.tally import Tallies
+
+FIRST_FAILURES = 5
+"""How many failures of one kind are written down, of each scenario."""
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One run of a scenario that is under way. Times in ns on the book's clock."""
+
+    scenario: str
+    due_ns: int
+    began_ns: int
+    asked: int = 0
+    answered: str = ""
+    steps: set[Step] = field(default_factory=set)
+    broken: list[tuple[Step, BaseException]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One request of a visit that is under way. `answered_ns` is when its headers came."""
+
+    visit: Visit
+    name: str
+    due_ns: int
+    sent_ns: int
+    answered_ns: int = 0
+    status: int | None = None
+
+
+class Book:
+    """Takes down visits and steps as they begin and end. `now` gives ns on a monotonic clock."""
+
+    def __init__(
+        self, process: int, places: Places, board: Board, *,
+        stop_at_failure: bool = False, now: Callable[[], int] = time.monotonic_ns,
+    ) -> None:  # fmt: skip
+        self.places = places
+        self.now = now
+        self.loop_lag = Histogram()
+        self._process = process
+        self._board = board
+        self._stop_at_failure = stop_at_failure
+        self._tallies = Tallies()
+        self._open: set[Visit] = set()
+        self._started = self._number = 0
+        self._noted: Counter[tuple[str, FailureKind]] = Counter()
+        self._outside: set[str] = set()
+        self._facts: list[Fact] = []
+        self._closed = False
+
+    def begin(self, scenario: str, due_ns: int | None) -> Visit:
+        """Begin a visit; `due_ns` None: it is due now."""
+        now_ns = self.now()
+        visit = Visit(scenario, now_ns if due_ns is None else due_ns, now_ns)
+        self._open.add(visit)
+        self._started += 1
+        return visit
+
+    def end(self, visit: Visit, error: BaseException | None) -> None:
+        """End a visit, by what it raised or by itself."""
+        if self._closed:
+            return
+        self._open.discard(visit)
+        cause = first_cause(error) if error else None
+        kind = kind_of(cause) if cause else None
+        self._add(visit, None, visit.due_ns, visit.began_ns, self.now(), failure=kind)
+        if cause and kind:
+            last = f" (last answer: {visit.answered})" if visit.answered else ""
+            self._note(visit.scenario, kind, cause, self.places.told(cause) + last)
+            if self._stop_at_failure:
+                self._board.stop(Stop.DRAIN)
+            return
+        for step, broke in visit.broken:  # the scenario coped, but they are failures all the same
+            told = f"{step.name}: {self.places.told(broke)}"
+            self._note(visit.scenario, kind_of(broke), broke, told)
+
+    def ask(self, visit: Visit, name: str) -> Step:
+        """Begin a request.
+
+        The first one of a visit inherits the visit's lag: it is due when it would have been sent
+        by a visit that had begun on time. Later ones are due when the scenario asks.
+        """
+        sent_ns = self.now()
+        lag_ns = 0 if visit.asked else visit.began_ns - visit.due_ns
+        visit.asked += 1
+        step = Step(visit, name, sent_ns - lag_ns, sent_ns)
+        visit.steps.add(step)
+        return step
+
+    def answered(self, step: Step, status: int) -> None:
+        """Take down that the headers of an answer came."""
+        step.status = status
+        step.answered_ns = self.now()
+        step.visit.answered = f"{step.name}: {status}"
+
+    def done(self, step: Step, bytes_in: int, done_ns: int | None = None) -> None:
+        """End a request whose answer was whole, or was not wanted whole."""
+        self._end(step, None, bytes_in, done_ns)
+
+    def failed(self, step: Step, error: BaseException, bytes_in: int = 0) -> None:
+        """End a request by what the client raised. A mere status is no failure."""
+        kind = kind_of(error)
+        if kind is FailureKind.STATUS:
+            status = getattr(error, "status", 0)
+            self.answered(step, status)
+            self._end(step, None, bytes_in)
+            return
+        if self._end(step, kind, bytes_in):
+            step.visit.broken.append((step, error))
+
+    def forget(self, step: Step) -> None:
+        """Drop a request that was never sent, since it could not be formed."""
+        step.visit.steps.discard(step)
+
+    def abandon(self) -> None:
+        """Count what is still under way as unfinished, and take nothing more down."""
+        now_ns = self.now()
+        for visit in self._open:
+            for step in visit.steps:
+                self._add(visit, step.name, step.due_ns, step.sent_ns, now_ns, step.status,
+                          FailureKind.UNFINISHED)  # fmt: skip
+            self._add(visit, None, visit.due_ns, visit.began_ns, now_ns,
+                      failure=FailureKind.UNFINISHED)  # fmt: skip
+        self._closed = True
+
+    def give_up(self, error: HarnessError, level: Stop) -> None:
+        """Take down why the load cannot go on, and stop all of it. The first reason counts."""
+        if self._board.level < level:
+            self._facts.append(problem(error))
+            self._board.stop(level)
+
+    def outside(self, host: str, port: int | None) -> None:
+        """Take down a call that was refused, once for each host. May be called on any thread."""
+        if host in self._outside:
+            return
+        self._outside.add(host)
+        self._facts.append(outside_call(host, port, self.places.shown(self.places.file, 0)))
+
+    def facts(self, at_s: float, cpu_s: float, *, final: bool = False) -> list[Fact]:
+        """Return what was noted since the last call, and a snapshot of everything counted."""
+        noted, self._facts = self._facts, []
+        self._number += 1
+        snapshot = Snapshot(
+            process=self._process, number=self._number, at_s=round(at_s, 3),
+            started=self._started, final=final,
+            tallies=[TallyFact.of(tally) for tally in self._tallies.all()],
+            health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(self.loop_lag)),
+        )  # fmt: skip
+        return [*noted, snapshot]
+
+    def _end(
+        self, step: Step, kind: FailureKind | None, bytes_in: int, done_ns: int | None = None
+    ) -> bool:
+        """End a request, unless it has ended; tell which."""
+        if self._closed or step not in step.visit.steps:
+            return False
+        step.visit.steps.discard(step)
+        done_ns = self.now() if done_ns is None else done_ns
+        self._add(step.visit, step.name, step.due_ns, step.sent_ns, done_ns, step.status, kind,
+                  bytes_in)  # fmt: skip
+        return True
+
+    def _add(
+        self, visit: Visit, step: str | None, due_ns: int, sent_ns: int, done_ns: int,
+        status: int | None = None, failure: FailureKind | None = None, bytes_in: int = 0,
+    ) -> None:  # fmt: skip
+        self._tallies.add(
+            Sample(visit.scenario, step, due_ns, sent_ns, done_ns, status, failure, bytes_in)
+        )
+
+    def _note(self, scenario: str, kind: FailureKind, error: BaseException, told: str) -> None:
+        self._noted[scenario, kind] += 1
+        if self._noted[scenario, kind] > FIRST_FAILURES:
+            return
+        self._facts.append(
+            Failed(
+                process=self._process,
+                scenario=scenario,
+                kind=kind,
+                message=told,
+                where=self.places.of(error),
+            )
+        )

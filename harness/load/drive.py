@@ -1,0 +1,238 @@
+"""The parent's side of a load: starts its host, follows what it writes, and tells how it ended."""
+
+from __future__ import annotations
+
+import glob
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+from yarl import URL
+
+from harness.errors import HarnessError, TargetError, UsageError
+from harness.evidence import Part
+from harness.facts import Fact, Health, HistogramFact, LoadBegun, Problem, Snapshot, TallyFact
+from harness.histogram import Histogram
+from harness.leash import Child
+from harness.load.address import Addresses
+from harness.load.board import DRAIN_S
+from harness.load.job import Job
+from harness.pace import Rate, Workers
+from harness.plan import Load
+from harness.tally import merged
+
+SET_UP_S = 30.0
+"""How long importing the scenario file and its set-up may take, before a load counts as hung."""
+
+CONNECT_S = 3.0
+_POLL_S = 0.05
+_PROGRESS_S = 1.0
+_GRACE_S = 2.0
+
+Progress = Callable[[float, Snapshot | None], None]
+
+
+def drive(
+    load: Load, *, target: str, folder: Path, root: Path, env: Mapping[str, str],
+    allow_hosts: Iterable[str] = (), rebase: Iterable[str] = (),
+    progress: Progress = lambda elapsed_s, newest: None,
+) -> None:  # fmt: skip
+    """Run a load against the service at `target`, a URL, and write its facts into `folder`.
+
+    `progress` is told, about once a second, the seconds since the load was asked for and what
+    all processes have counted. Raises UsageError, TargetError or HarnessError where there is no
+    evidence, and KeyboardInterrupt once the visits under way have ended.
+    """
+    job = Job.of(
+        load, target=target, root=root, folder=folder,
+        allow_hosts=tuple(allow_hosts), rebase=tuple(rebase),
+    )  # fmt: skip
+    tail = Tail(folder, load.name)
+    with Part(folder, f"load-{load.name}") as part:
+        part.note(_begun(load, target))
+        _refuse_misfits(load)
+        _refuse_foreign(target, job.allow_hosts)
+        _refuse_dead(target)
+        _run(job, env, tail, progress)
+    # Outside the part: these problems are in the files of those who noted them.
+    if tail.problems:
+        worst = max(tail.problems, key=lambda found: found.exit_code)
+        kind = UsageError if worst.exit_code == UsageError.exit_code else HarnessError
+        raise kind(worst.slug, worst.message, where=worst.where, next_step=worst.next_step)
+
+
+def _begun(load: Load, target: str) -> LoadBegun:
+    pace = load.pace
+    visits = asked = None
+    duration_s = float(pace.duration_s)
+    if isinstance(pace, Rate):
+        visits, asked = pace.arrivals, float(pace.per_second)
+    else:
+        duration_s += load.ramp_up_s
+        if load.max_runs is not None:
+            visits = pace.count * load.processes * load.max_runs
+    return LoadBegun(
+        load=load.name, scenarios=load.scenarios, target=target, pace=str(pace),
+        duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,
+        objectives=tuple(objective.text for objective in load.objectives),
+    )  # fmt: skip
+
+
+def _refuse_misfits(load: Load) -> None:
+    """Refuse options that mean something to workers, where a rate decides when visits begin."""
+    if isinstance(load.pace, Workers):
+        return
+    given = {
+        "--max-runs": load.max_runs, "--single-run": load.single_run, "--delay": load.delay_s,
+        "--ramp-up": load.ramp_up_s,
+    }  # fmt: skip
+    misfits = [option for option, value in given.items() if value]
+    if misfits:
+        raise UsageError(
+            "load/pace-option",
+            f"{', '.join(misfits)} cannot be combined with a rate",
+            where=load.name,
+            next_step="leave it out, or use workers: -w COUNT",
+        )
+
+
+def _refuse_foreign(target: str, allow_hosts: tuple[str, ...]) -> None:
+    url = URL(target)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise UsageError(
+            "load/target-url",
+            f"a load needs the URL of its target, not {target!r}",
+            next_step="write it as http://HOST:PORT",
+        )
+    Addresses(target, allow_hosts=allow_hosts).check(url)
+
+
+def _refuse_dead(target: str) -> None:
+    """Raise TargetError where nothing accepts connections. Nothing is sent."""
+    url = URL(target)
+    try:
+        socket.create_connection((str(url.host), url.port or 80), timeout=CONNECT_S).close()
+    except OSError as error:
+        raise TargetError(
+            "target/dead",
+            f"nothing answers at {target}: {error.strerror or error}",
+            where=target,
+            next_step="start the service, or name another with --target URL, or let the harness "
+            "start it with --app module:attr",
+        ) from None
+
+
+def _run(job: Job, env: Mapping[str, str], tail: Tail, progress: Progress) -> None:
+    log = Path(job.folder) / "logs" / f"load-{job.name}.log"
+    log.parent.mkdir(exist_ok=True)
+    with log.open("ab") as output:
+        child = Child(
+            [sys.executable, "-m", "harness.load.host", msgspec.json.encode(job).decode()],
+            env={**env, "PYTHONPATH": _python_path(env)},
+            cwd=Path(job.root),
+            output=output,
+        )
+    try:
+        _follow(child, job, log, tail, progress)
+    except KeyboardInterrupt:
+        _interrupt(child)
+        raise
+    finally:
+        child.stop(_GRACE_S)
+    tail.read()
+    if child.returncode and not tail.problems:
+        raise HarnessError(
+            "load/worker-died",
+            f"the load's host process ended with code {child.returncode}",
+            where=str(log),
+            next_step="read that log",
+        )
+
+
+def _python_path(env: Mapping[str, str]) -> str:
+    """Let the child find this very package, wherever the project that it works in is."""
+    home = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join(filter(None, [env.get("PYTHONPATH"), home]))
+
+
+def _follow(child: Child, job: Job, log: Path, tail: Tail, progress: Progress) -> None:
+    """Wait for the end of the host, for at most as long as its load can take."""
+    began = told = time.monotonic()
+    limit_s = SET_UP_S + float(job.pace.duration_s) + job.ramp_up_s + 2 * DRAIN_S
+    while child.wait(_POLL_S) is None:
+        now = time.monotonic()
+        if now - told >= _PROGRESS_S:
+            told += _PROGRESS_S
+            tail.read()
+            progress(now - began, tail.newest)
+        if now - began > limit_s:
+            raise HarnessError(
+                "load/hung",
+                f"the load had not ended {limit_s:.0f} s after it was asked for, and was killed",
+                where=str(log),
+                next_step="read that log; a scenario or fixture that blocks the loop is common",
+            )
+
+
+def _interrupt(child: Child) -> None:
+    """Let the visits under way end; a second Ctrl-C cancels them, a third one kills."""
+    child.interrupt()
+    try:
+        child.wait(2 * DRAIN_S + _GRACE_S)
+    except KeyboardInterrupt:
+        child.interrupt()
+        child.wait(DRAIN_S + _GRACE_S)
+
+
+class Tail:
+    """Follows the files of a load's processes: their newest snapshots, and their problems."""
+
+    def __init__(self, folder: Path, load: str) -> None:
+        self.problems: list[Problem] = []
+        self._folder = folder
+        self._pattern = f"load-{glob.escape(load)}.*.jsonl"
+        self._offsets: dict[Path, int] = {}
+        self._snapshots: dict[int, Snapshot] = {}
+        self._decoder = msgspec.json.Decoder(Fact)
+
+    def read(self) -> None:
+        """Read the whole lines that were appended since the last time."""
+        for path in self._folder.glob(self._pattern):
+            with path.open("rb") as file:
+                file.seek(self._offsets.get(path, 0))
+                text = file.read()
+            whole = text[: text.rfind(b"\n") + 1]
+            self._offsets[path] = self._offsets.get(path, 0) + len(whole)
+            for line in whole.splitlines():
+                self._take(self._decoder.decode(line))
+
+    def _take(self, fact: Fact) -> None:
+        if isinstance(fact, Snapshot):
+            self._snapshots[fact.process] = fact
+        elif isinstance(fact, Problem):
+            self.problems.append(fact)
+
+    @property
+    def newest(self) -> Snapshot | None:
+        """The newest snapshots of all processes, added up; None before the first."""
+        found = list(self._snapshots.values())
+        if not found:
+            return None
+        lag = sum((snapshot.health.loop_lag.histogram() for snapshot in found), start=Histogram())
+        tallies = merged([fact.tally() for snapshot in found for fact in snapshot.tallies])
+        return Snapshot(
+            process=-1,
+            number=max(snapshot.number for snapshot in found),
+            at_s=max(snapshot.at_s for snapshot in found),
+            started=sum(snapshot.started for snapshot in found),
+            final=all(snapshot.final for snapshot in found),
+            tallies=[TallyFact.of(tally) for tally in tallies],
+            health=Health(
+                cpu_s=sum(snapshot.health.cpu_s for snapshot in found),
+                loop_lag=HistogramFact.of(lag),
+            ),
+        )

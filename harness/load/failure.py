@@ -1,0 +1,114 @@
+"""What an exception means to a load: its kind of failure, its place in the scenario, its words."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from pathlib import Path
+
+import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
+
+from harness.facts import Surprise
+from harness.sample import FailureKind
+
+LONGEST_MESSAGE = 300
+
+
+class OutsideCallError(aiohttp.ClientConnectionError):
+    """A request to a host that the plan does not allow. It was not sent.
+
+    One of aiohttp's connection errors, so that a scenario that copes with an outage does so.
+    """
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """Return the first exception of a group, as a task group raises; any other as it is."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """Tell what kind of failure an exception of aiohttp's, or of a scenario, is."""
+    match error:
+        case OutsideCallError():
+            return FailureKind.FOREIGN
+        case AssertionError():
+            return FailureKind.ASSERTION
+        case TimeoutError():
+            return FailureKind.TIMEOUT
+        case aiohttp.ContentTypeError():  # the answer is fine, but not what `json()` wants
+            return FailureKind.EXCEPTION
+        case aiohttp.TooManyRedirects() | aiohttp.ClientSSLError():
+            return FailureKind.PROTOCOL
+        case aiohttp.ClientResponseError():  # `raise_for_status()`, or what came is not HTTP
+            broken = isinstance(error.__cause__, HttpProcessingError)
+            return FailureKind.PROTOCOL if broken else FailureKind.STATUS
+        case aiohttp.ClientConnectorError():
+            return FailureKind.REFUSED
+        case aiohttp.ClientPayloadError():
+            broken = isinstance(error.__cause__, ContentEncodingError)
+            return FailureKind.PROTOCOL if broken else FailureKind.DISCONNECTED
+        case aiohttp.ClientConnectionError() | ConnectionError():
+            return FailureKind.DISCONNECTED
+        case _:
+            return FailureKind.EXCEPTION
+
+
+def outside_call(host: str, port: int | None, where: str) -> Surprise:
+    """Take down a call that a Guard refused, or that a redirect asked for."""
+    address = f"{host}:{port}" if port else host
+    return Surprise(
+        slug="load/outside-call",
+        message=f"a call to {address}, outside loopback and not allowed, was refused",
+        where=where,
+    )
+
+
+class Places:
+    """Finds places in a scenario file. `root` is what they are shown relative to."""
+
+    def __init__(self, file: Path, root: Path) -> None:
+        self.file = str(file)
+        self._root = root
+
+    def of(self, error: BaseException) -> str:
+        """Return ``file:line`` of the innermost line of the scenario file that `error` crossed.
+
+        Where it crossed none: the line that raised it.
+        """
+        file, line = self._found(error)
+        return self.shown(file, line)
+
+    def here(self) -> str:
+        """Return ``file:line`` of the scenario file's line that is being executed, if any."""
+        for frame, line in traceback.walk_stack(None):
+            if frame.f_code.co_filename == self.file:
+                return self.shown(self.file, line)
+        return self.shown(self.file, 0)
+
+    def told(self, error: BaseException) -> str:
+        """Say what was raised, in few words; of an assertion, the line that did not hold."""
+        said = " ".join(str(error).split())
+        if isinstance(error, AssertionError):
+            line = linecache.getline(*self._found(error)).strip()
+            told = f"{line}: {said}" if line and said else line or said or "AssertionError"
+        else:
+            told = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        return told[:LONGEST_MESSAGE]
+
+    def shown(self, file: str, line: int) -> str:
+        """Write a place, relative to the root where it lies below."""
+        path = Path(file)
+        if path.is_relative_to(self._root):
+            path = path.relative_to(self._root)
+        return f"{path.as_posix()}:{line}" if line else path.as_posix()
+
+    def _found(self, error: BaseException) -> tuple[str, int]:
+        found, last = None, (self.file, 0)
+        for frame, line in traceback.walk_tb(error.__traceback__):  # the innermost comes last
+            last = (frame.f_code.co_filename, line)
+            if last[0] == self.file:
+                found = last
+        return found or last

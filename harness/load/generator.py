@@ -1,0 +1,230 @@
+"""One generator process: visits at their pace, counted, and written down every second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice, repeat
+from random import Random
+
+from harness.errors import EvidenceError, HarnessError
+from harness.evidence import Part
+from harness.load.address import Addresses
+from harness.load.board import DRAIN_S, Board, Stop
+from harness.load.book import Book
+from harness.load.job import Job
+from harness.load.molotov import Scenario, Scenarios
+from harness.load.visitor import Visitor, tell
+from harness.pace import Pace, Rate, Workers
+
+MOST_IN_FLIGHT = 500
+"""Visits at once in one process of an open load. Above it arrivals wait, and their wait counts."""
+
+LATE_S = 1.0
+"""How long after its end an open load still starts the visits that it owes."""
+
+HEARTBEAT_S = 0.02
+_TICK_S = 0.05
+_LAST_WORDS_S = 1.0
+_S = 1_000_000_000
+
+
+class Generator:
+    """Makes the visits of one process of a load. `run` is the whole of its life."""
+
+    def __init__(
+        self, job: Job, process: int, scenarios: Scenarios, arguments: Namespace, *,
+        board: Board, book: Book, part: Part, most_in_flight: int = MOST_IN_FLIGHT,
+    ) -> None:  # fmt: skip
+        self._job = job
+        self._process = process
+        self._scenarios = scenarios
+        self._arguments = arguments
+        self._board = board
+        self._book = book
+        self._part = part
+        self._most_in_flight = most_in_flight
+        self._addresses = Addresses(job.target, rebase=job.rebase, allow_hosts=job.allow_hosts)
+        self._random = Random(f"{job.seed}/{process}")  # noqa: S311 - a mix, not a secret
+        self._visitors: list[Visitor] = []
+        self._idle: list[Visitor] = []
+        self._in_flight = 0
+        self._start_ns = 0
+        self._cpu_s = 0.0
+        self._writer = ThreadPoolExecutor(1, "harness-writer")
+
+    async def run(self) -> None:
+        """Make the visits, drain, and write the last snapshot. Raises EvidenceError."""
+        pace = self._job.pace
+        if isinstance(pace, Rate) and (first := await self._another()):
+            self._idle.append(first)  # set up before the schedule begins
+        self._board.ready(self._process)
+        self._start_ns = await self._posted_start()
+        self._cpu_s = time.process_time()
+        try:
+            await self._measured(pace)
+            await self._write(final=True)
+        finally:
+            await self._left()
+
+    async def _measured(self, pace: Pace) -> None:
+        """Make the visits, and beside them what watches over them."""
+        beside = [asyncio.create_task(task) for task in (self._beat(), self._report())]
+        if self._scenarios.listeners:
+            beside.append(asyncio.create_task(self._tell_workers()))
+        load = asyncio.create_task(
+            self._arrivals(pace) if isinstance(pace, Rate) else self._workers(pace)
+        )
+        await self._until_over(load, pace)
+        self._book.abandon()
+        await self._cancelled(load, *beside)
+
+    async def _left(self) -> None:
+        leaving = [asyncio.create_task(visitor.leave()) for visitor in self._visitors]
+        if leaving:
+            await asyncio.wait(leaving, timeout=DRAIN_S)
+
+    @property
+    def _stopped(self) -> bool:
+        return self._board.level > Stop.NO
+
+    async def _posted_start(self) -> int:
+        """Wait for the instant that all processes start at, and return it."""
+        while (start_ns := self._board.start_ns) is None:
+            if self._stopped:
+                return self._book.now()
+            await asyncio.sleep(HEARTBEAT_S / 4)
+        await self._until(start_ns)
+        return start_ns
+
+    async def _until_over(self, load: asyncio.Task[None], pace: Pace) -> None:
+        """Wait for the load to end by itself, for at most `DRAIN_S` after its time."""
+        ramp_s = self._job.ramp_up_s if isinstance(pace, Workers) else 0
+        ends_ns = self._start_ns + int((float(pace.duration_s) + ramp_s) * _S)
+        while not load.done() and self._board.level < Stop.CANCEL:
+            await asyncio.wait([load], timeout=_TICK_S)
+            if self._stopped:
+                ends_ns = min(ends_ns, self._book.now())
+            if self._book.now() > ends_ns + DRAIN_S * _S:
+                return
+
+    async def _cancelled(self, *tasks: asyncio.Task[None]) -> None:
+        """End tasks. One that had ended by an error raises it; one that will not end is left."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_LAST_WORDS_S)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def _until(self, at_ns: int) -> None:
+        """Sleep until an instant, or until the load is stopped."""
+        while not self._stopped and (left_ns := at_ns - self._book.now()) > 0:  # noqa: ASYNC110 - by the clock
+            await asyncio.sleep(min(left_ns / _S, _TICK_S))
+
+    # Closed: workers, each with one visit at a time.
+
+    async def _workers(self, pace: Workers) -> None:
+        async with asyncio.TaskGroup() as workers:
+            for number in range(pace.count):
+                workers.create_task(self._worker(number, pace))
+
+    async def _worker(self, number: int, pace: Workers) -> None:
+        ramp_ns = int(self._job.ramp_up_s * _S)
+        begins_ns = self._start_ns + ramp_ns * number // pace.count
+        ends_ns = begins_ns + int(pace.duration_s * _S)
+        await self._until(begins_ns)
+        random = Random(f"{self._job.seed}/{self._process}/{number}")  # noqa: S311
+        visitor = None if self._stopped else await self._visitor(number, random)
+        if visitor is None:
+            return
+        for scenario in self._choices():
+            if self._stopped or self._book.now() >= ends_ns:
+                return
+            pause_s = await visitor.visit(scenario) + self._job.delay_s
+            await asyncio.sleep(0)  # a visit need not have waited for anything
+            await self._until(min(ends_ns, self._book.now() + int(pause_s * _S)))
+
+    def _choices(self) -> Iterator[Scenario | None]:
+        """Return the scenarios of a worker's visits; None: one to be picked."""
+        each: Iterator[Scenario | None] = (
+            iter(self._scenarios.each) if self._job.single_run else repeat(None)
+        )
+        return islice(each, self._job.max_runs)
+
+    # Open: visits at their times, whoever makes them.
+
+    async def _arrivals(self, pace: Rate) -> None:
+        """Start this process's share of the arrivals, which are numbered over all processes."""
+        late_ns = self._start_ns + int((float(pace.duration_s) + LATE_S) * _S)
+        async with asyncio.TaskGroup() as visits:
+            for arrival in range(self._process, pace.arrivals, self._job.processes):
+                due_ns = self._start_ns + pace.due_ns(arrival)
+                await self._until(due_ns)
+                while self._in_flight >= self._most_in_flight and not self._stopped:
+                    await asyncio.sleep(0.001)
+                    if self._book.now() > late_ns:
+                        break
+                if self._stopped or self._book.now() > late_ns:
+                    return
+                self._in_flight += 1
+                visits.create_task(self._arrive(due_ns))
+            await self._until(self._start_ns + int(pace.duration_s * _S))
+
+    async def _arrive(self, due_ns: int) -> None:
+        try:
+            visitor = self._idle.pop() if self._idle else await self._another()
+            if visitor is not None and not self._stopped:
+                await visitor.visit(due_ns=due_ns)
+                self._idle.append(visitor)
+        finally:
+            self._in_flight -= 1
+
+    async def _another(self) -> Visitor | None:
+        return await self._visitor(len(self._visitors), self._random)
+
+    async def _visitor(self, number: int, random: Random) -> Visitor | None:
+        """Set up one more visitor; where that fails, the load ends."""
+        visitor = Visitor(
+            number, self._scenarios, self._arguments, self._addresses, self._book, random
+        )
+        self._visitors.append(visitor)
+        try:
+            await visitor.arrive()
+        except HarnessError as error:
+            self._book.give_up(error, Stop.DRAIN)
+            return None
+        return visitor
+
+    # Beside the visits.
+
+    async def _beat(self) -> None:
+        """Measure how late the loop runs what is due: whatever is late is late for visits, too."""
+        while True:
+            due_ns = self._book.now() + int(HEARTBEAT_S * _S)
+            await asyncio.sleep(HEARTBEAT_S)
+            self._book.loop_lag.record(self._book.now() - due_ns)
+
+    async def _report(self) -> None:
+        try:
+            for second in count(1):
+                await asyncio.sleep(max(0, self._start_ns + second * _S - self._book.now()) / _S)
+                await self._write()
+        except EvidenceError:
+            self._board.stop(Stop.CANCEL)
+            raise
+
+    async def _write(self, *, final: bool = False) -> None:
+        """Append a snapshot: taken here, encoded and forced to the disk on the writer's thread."""
+        at_s = max(0, self._book.now() - self._start_ns) / _S
+        facts = self._book.facts(at_s, time.process_time() - self._cpu_s, final=final)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._writer, self._part.note, *facts)
+
+    async def _tell_workers(self) -> None:
+        while True:
+            await tell(self._scenarios, "current_workers", workers=len(self._visitors))
+            await asyncio.sleep(1)

@@ -1,0 +1,192 @@
+"""The host process of a load: imports the scenario file once and forks the generators.
+
+It forks before it has a loop or a thread, as Molotov does, so that every generator inherits
+what the import and `global_setup` made. ``python -m harness.load.host JOB`` runs one.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+import time
+import traceback
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from harness import leash
+from harness.errors import HarnessError
+from harness.evidence import Part, problem
+from harness.guard import Guard
+from harness.load.board import Board, Stop
+from harness.load.book import Book
+from harness.load.failure import outside_call
+from harness.load.generator import Generator
+from harness.load.job import Job
+from harness.load.loop import Loop
+from harness.load.molotov import Scenarios, load
+
+START_MARGIN_S = 0.05
+"""From when every generator is ready to the start of the load."""
+
+INTERRUPTED = 130
+_CRASHED = 70  # EX_SOFTWARE
+_POLL_S = 0.02
+
+
+def main(encoded: str) -> int:
+    """Run a load and return an exit code; what happened is in the run folder."""
+    job = msgspec.json.decode(encoded, type=Job)
+    _keep_leash()
+    try:
+        with Part(Path(job.folder), f"load-{job.name}.host") as part:
+            _host(job, part)
+    except HarnessError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the load's log
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _keep_leash() -> None:
+    """Leave the leash to a process of its own: holding it takes a thread, and we are to fork."""
+    if leash.VARIABLE not in os.environ:
+        return
+    if os.fork():
+        del os.environ[leash.VARIABLE]
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # its own, sent to the group; the kill follows
+    leash.hold()
+    while True:
+        signal.pause()
+
+
+def _host(job: Job, part: Part) -> None:
+    arguments = job.arguments()
+    with Guard(_noting(part, job), job.allow_hosts):
+        os.environ["HARNESS_TARGET"] = job.target
+        scenarios = load(job.scenarios, Path(job.root))
+        if job.single is not None:
+            scenarios = scenarios.only(job.single)
+        _set_up(scenarios, arguments)
+        try:
+            _generators(job, part, scenarios, arguments)
+        finally:
+            _tear_down(scenarios)
+
+
+def _noting(part: Part, job: Job) -> Callable[[str, int | None], None]:
+    refused: set[str] = set()
+
+    def note(host: str, port: int | None) -> None:
+        if host not in refused:
+            refused.add(host)
+            part.note(outside_call(host, port, job.scenarios))
+
+    return note
+
+
+def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:
+    if scenarios.global_setup is None:
+        return
+    try:
+        scenarios.global_setup(arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise HarnessError(
+            "load/set-up-failed",
+            f"global_setup() raised {scenarios.places.told(error)}",
+            where=scenarios.places.of(error),
+            next_step="make the fixture succeed; without it, no visit means anything",
+        ) from error
+
+
+def _tear_down(scenarios: Scenarios) -> None:
+    if scenarios.global_teardown is None:
+        return
+    try:
+        scenarios.global_teardown()
+    except Exception:  # printed, as Molotov does
+        traceback.print_exc()
+
+
+def _generators(job: Job, part: Part, scenarios: Scenarios, arguments: Namespace) -> None:
+    """Fork the generators, start them together and wait for all of them."""
+    board = Board(job.processes)
+
+    def interrupted(number: int, frame: object) -> None:
+        board.stop(Stop.CANCEL if board.level else Stop.DRAIN)
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, lambda number, frame: board.stop(Stop.CANCEL))
+    gc.freeze()  # what exists is shared by all of them: collecting it would copy it
+    left = {_forked(job, k, scenarios, arguments, board): k for k in range(job.processes)}
+    while left:
+        for pid, process in list(left.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del left[pid]
+                code = os.waitstatus_to_exitcode(status)
+                if code or not board.has_finished(process):
+                    part.note(problem(_died(job, process, code)))
+                    board.stop(Stop.DRAIN)
+        if board.start_ns is None and board.all_ready:
+            board.start(time.monotonic_ns() + int(START_MARGIN_S * 1_000_000_000))
+        time.sleep(_POLL_S)
+
+
+def _died(job: Job, process: int, code: int) -> HarnessError:
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    if not code:
+        how = "was ended by what it executed, without an error"
+    return HarnessError(
+        "load/worker-died",
+        f"generator process {process} {how}; what it had counted until then is in the record",
+        where=f"logs/load-{job.name}.log",
+        next_step="read that log; out of memory and a scenario that ends its process are common",
+    )
+
+
+def _forked(
+    job: Job, process: int, scenarios: Scenarios, arguments: Namespace, board: Board
+) -> int:
+    """Fork a generator and return its process id."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if pid := os.fork():
+        return pid
+    code = _CRASHED
+    try:
+        _generate(job, process, scenarios, arguments, board)
+        code = 0
+    except BaseException:  # nothing of the host's may run here any more
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _generate(
+    job: Job, process: int, scenarios: Scenarios, arguments: Namespace, board: Board
+) -> None:
+    """Be a generator. Its host hears the signals and tells it by the board."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    book = Book(process, scenarios.places, board, stop_at_failure=job.stop_at_failure)
+    part = Part(Path(job.folder), f"load-{job.name}.{process}")
+    with part, Guard(book.outside, job.allow_hosts):
+        generator = Generator(job, process, scenarios, arguments, board=board, book=book, part=part)
+        # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
+        Loop().run_until_complete(generator.run())
+    board.finished(process)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

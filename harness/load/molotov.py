@@ -1,0 +1,231 @@
+"""A scenario file and what its decorators registered: the only import of Molotov.
+
+Molotov's registries are globals of its own, so a process can load one file. Only its public
+functions are used to read them; two are replaced before the file is imported: the decorator
+`scenario`, to notice a name that is registered twice, which Molotov would silently overwrite,
+and `get_context`, which finds its session's context by Molotov's own private means.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from types import CodeType
+from typing import Any
+
+import molotov
+import molotov.api
+import molotov.session
+
+from harness.errors import HarnessError, UsageError, nearest
+from harness.load.failure import Places
+
+_MODULE = "loadtest"  # the name under which Molotov imports a file
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One registered coroutine function. `weight` is relative, `delay_s` follows each visit.
+
+    `entry` is Molotov's own record of it, which listeners are given.
+    """
+
+    name: str
+    weight: float
+    delay_s: float
+    func: Callable[..., Awaitable[object]]
+    entry: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Scenario:
+        """Read an entry of Molotov's registry."""
+        return cls(entry["name"], entry["weight"], entry["delay"], entry["func"], entry)
+
+    def visit(self, session: object) -> Awaitable[object]:
+        """Call the scenario."""
+        return self.func(session, *self.entry["args"], **self.entry["kw"])
+
+
+@dataclass(frozen=True, slots=True)
+class Scenarios:
+    """What one file registered: scenarios sorted by name, fixtures (None: not there), listeners."""
+
+    places: Places
+    each: tuple[Scenario, ...]
+    global_setup: Callable[[Any], object] | None = None
+    setup: Callable[[int, Any], Awaitable[object]] | None = None
+    setup_session: Callable[[int, Any], Awaitable[object]] | None = None
+    teardown_session: Callable[[int, Any], Awaitable[object]] | None = None
+    teardown: Callable[[int], object] | None = None
+    global_teardown: Callable[[], object] | None = None
+    picker: Callable[[int, int], str] | None = None
+    listeners: tuple[Callable[..., Awaitable[object]], ...] = ()
+
+    def only(self, name: str) -> Scenarios:
+        """Return these with one scenario left. Raises UsageError."""
+        left = tuple(scenario for scenario in self.each if scenario.name == name)
+        if not left:
+            raise UsageError(
+                "load/no-scenario",
+                f"there is no scenario {name!r}",
+                where=self.places.shown(self.places.file, 0),
+                next_step=nearest(name, (scenario.name for scenario in self.each)),
+            )
+        return replace(self, each=left, picker=None)
+
+    def pick(self, random: Random, worker_id: int, step_id: int) -> Scenario:
+        """Choose by weight, or by the file's own `scenario_picker`.
+
+        Raises LookupError for a name that it made up, and whatever it raises.
+        """
+        if self.picker is None:
+            weights = [scenario.weight for scenario in self.each]
+            return random.choices(self.each, weights)[0]
+        name = self.picker(worker_id, step_id)
+        for scenario in self.each:
+            if scenario.name == name:
+                return scenario
+        raise LookupError(f"scenario_picker() returned {name!r}, which is no scenario")
+
+
+def load(name: str, root: Path) -> Scenarios:
+    """Import the scenario file, or the dotted module, `name`, and return what it registered.
+
+    Raises UsageError for what cannot be a scenario file, HarnessError where importing it raises.
+    """
+    _prepend(root)
+    file, imported = _located(name, root)
+    places = Places(file, root)
+    _compile(file, places)
+    _prepend(file.parent)
+    molotov.get_context = molotov.session.get_context = _context
+    original = molotov.api.scenario
+    molotov.scenario = molotov.api.scenario = _watching(original, places)
+    try:
+        imported()
+    except (HarnessError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit and pytest's outcomes, too
+        raise HarnessError(
+            "load/import-failed",
+            f"importing it raised {places.told(error)}",
+            where=places.of(error),
+            next_step="make the file import by itself, as 'python FILE' would",
+        ) from error
+    finally:
+        molotov.scenario = molotov.api.scenario = original
+    return _registered(places)
+
+
+def _located(name: str, root: Path) -> tuple[Path, Callable[[], object]]:
+    """Return the file that `name` means, and what imports it."""
+    path = (root / name).resolve()
+    if path.is_file():
+        return path, lambda: _execute(path)
+    if "/" in name or name.endswith(".py"):
+        raise _unreadable(name, "is a folder" if path.is_dir() else "does not exist")
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        if not error.name or not f"{name}.".startswith(f"{error.name}."):
+            raise HarnessError(
+                "load/import-failed", f"importing it raised {error}", where=name
+            ) from error
+        spec = None
+    except ValueError:  # not a name that a module can have
+        spec = None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        raise _unreadable(name, "is neither a file nor a module")
+    return Path(spec.origin).resolve(), lambda: importlib.import_module(name)
+
+
+def _unreadable(where: str, told: str) -> UsageError:
+    return UsageError(
+        "load/scenario-file",
+        f"the scenario file {told}",
+        where=where,
+        next_step="name a Python file with Molotov scenarios, such as scenarios/mix.py",
+    )
+
+
+def _prepend(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _compile(file: Path, places: Places) -> None:
+    """Find a file that cannot be read, or is not Python, before anything of it is executed."""
+    try:
+        compile(file.read_bytes(), file, "exec")
+    except SyntaxError as error:
+        where = places.shown(str(file), error.lineno or 0)
+        raise _unreadable(where, f"is not Python: {error.msg}") from None
+    except OSError as error:
+        raise _unreadable(places.shown(str(file), 0), f"cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise _unreadable(places.shown(str(file), 0), f"is not Python: {error}") from None
+
+
+def _execute(file: Path) -> None:
+    spec = importlib.util.spec_from_file_location(_MODULE, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_MODULE] = module  # dataclasses look for the module of their class here
+    spec.loader.exec_module(module)
+
+
+def _watching(original: Callable[..., Any], places: Places) -> Callable[..., Any]:
+    """Wrap Molotov's decorator so that a second scenario of one name is an error."""
+    seen: dict[str, CodeType] = {}
+
+    def scenario(weight: float = 1, delay: float = 0.0, name: str | None = None) -> Any:
+        register = original(weight, delay, name)
+
+        def watched(func: Any, *args: Any, **kw: Any) -> Any:
+            registered = register(func, *args, **kw)
+            own = name or func.__name__
+            first = seen.setdefault(own, func.__code__) if weight > 0 else func.__code__
+            if first is not func.__code__:
+                raise UsageError(
+                    "load/scenario-twice",
+                    f"two scenarios are named {own!r}; the first is at {_line(first, places)}",
+                    where=_line(func.__code__, places),
+                    next_step="rename one, or give it a name: @scenario(name=...)",
+                )
+            return registered
+
+        return watched
+
+    return scenario
+
+
+def _line(code: CodeType, places: Places) -> str:
+    return places.shown(code.co_filename, code.co_firstlineno)
+
+
+def _registered(places: Places) -> Scenarios:
+    each = tuple(Scenario.of(entry) for entry in molotov.api.get_scenarios())
+    if not each:
+        raise UsageError(
+            "load/no-scenarios",
+            "this file registers no scenario; one of weight 0 does not count",
+            where=places.shown(places.file, 0),
+            next_step="decorate a coroutine function with @molotov.scenario()",
+        )
+    slot = molotov.api.get_fixture
+    return Scenarios(
+        places, each, slot("global_setup"), slot("setup"), slot("setup_session"),
+        slot("teardown_session"), slot("teardown"), slot("global_teardown"),
+        slot("scenario_picker"), tuple(slot("events") or ()),
+    )  # fmt: skip
+
+
+def _context(session: Any) -> Any:
+    """Stand in for `molotov.get_context`: `args`, `worker_id`, `step` and `statsd`."""
+    return session.context

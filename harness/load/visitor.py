@@ -1,0 +1,143 @@
+"""One user of a load: a Molotov worker with a session of its own, who makes visits in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from argparse import Namespace
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.load.address import Addresses
+from harness.load.book import Book
+from harness.load.molotov import Scenario, Scenarios
+from harness.load.session import Session
+
+NO_SCENARIO = "(scenario_picker)"
+"""What visits are counted under for which the file's own picker named no scenario."""
+
+
+class Visitor:
+    """Sets itself up as the scenario file says, visits, and tears down.
+
+    `number` is Molotov's worker id: it counts from 0 in each process. `random` chooses scenarios.
+    """
+
+    def __init__(
+        self, number: int, scenarios: Scenarios, arguments: Namespace, addresses: Addresses,
+        book: Book, random: Random,
+    ) -> None:  # fmt: skip
+        self._number = number
+        self._scenarios = scenarios
+        self._arguments = arguments
+        self._addresses = addresses
+        self._book = book
+        self._random = random
+        self._context = SimpleNamespace(args=arguments, worker_id=number, step=0, statsd=None)
+        self._session: Session | None = None
+
+    async def arrive(self) -> None:
+        """Run ``setup`` and ``setup_session``. Raises HarnessError where one fails."""
+        doing = "setup()"
+        try:
+            options = await self._options()
+            doing = "aiohttp.ClientSession(), with what setup() returned,"
+            tell = self._tell if self._scenarios.listeners else None
+            session = Session(self._book, self._addresses, self._context, tell, **options)
+            self._session = session
+            doing = "setup_session()"
+            if self._scenarios.setup_session is not None:
+                await self._scenarios.setup_session(self._number, session)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            places = self._scenarios.places
+            raise HarnessError(
+                "load/set-up-failed",
+                f"{doing} of worker {self._number} raised {places.told(error)}",
+                where=places.of(error),
+                next_step="make the fixture succeed; without it, no visit means anything",
+            ) from error
+
+    async def visit(self, scenario: Scenario | None = None, due_ns: int | None = None) -> float:
+        """Visit once; `scenario` None: one is picked; `due_ns` None: due now.
+
+        Returns the pause in seconds that the scenario asks for. Whatever it raises is counted.
+        """
+        session = self._session
+        assert session is not None
+        self._context.step += 1
+        try:
+            scenario = scenario or self._pick()
+        except BaseException as error:  # the file's own code may raise anything
+            self._book.end(self._book.begin(NO_SCENARIO, due_ns), error)
+            return 0.0
+        visit = session.visit = self._book.begin(scenario.name, due_ns)
+        await self._tell("scenario_start", scenario=scenario.entry, wid=self._number)
+        raised = await self._outcome(scenario, session)
+        await session.finish(visit, raised)
+        self._book.end(visit, raised)
+        session.visit = None
+        if raised is None:
+            await self._tell("scenario_success", scenario=scenario.entry, wid=self._number)
+        else:
+            await self._tell(
+                "scenario_failure", scenario=scenario.entry, exception=raised, wid=self._number
+            )
+        return scenario.delay_s
+
+    async def leave(self) -> None:
+        """Run ``teardown_session`` and ``teardown``; what they raise is printed."""
+        try:
+            if self._session is not None and self._scenarios.teardown_session is not None:
+                await self._scenarios.teardown_session(self._number, self._session)
+        except Exception:  # as Molotov does
+            traceback.print_exc()
+        finally:
+            if self._session is not None:
+                await self._session.close()
+        try:
+            if self._scenarios.teardown is not None:
+                self._scenarios.teardown(self._number)
+        except Exception:  # as Molotov does
+            traceback.print_exc()
+
+    def _pick(self) -> Scenario:
+        return self._scenarios.pick(self._random, self._number, self._context.step)
+
+    async def _options(self) -> dict[str, Any]:
+        if self._scenarios.setup is None:
+            return {}
+        options = await self._scenarios.setup(self._number, self._arguments)
+        if options is None:
+            return {}
+        if not isinstance(options, dict):
+            raise TypeError(f"setup() must return a dict, or None; it returned {options!r}")
+        return dict(options)
+
+    async def _outcome(self, scenario: Scenario, session: Session) -> BaseException | None:
+        """Run the scenario and return what it raised: anything, such as pytest's outcomes."""
+        try:
+            await scenario.visit(session)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise  # it is the load that ends
+            return error
+        except BaseException as error:  # a failed visit, whatever it is
+            return error
+        return None
+
+    async def _tell(self, event: str, **info: Any) -> None:
+        await tell(self._scenarios, event, **info)
+
+
+async def tell(scenarios: Scenarios, event: str, **info: Any) -> None:
+    """Give an event to the file's listeners; what they raise is printed, as Molotov does."""
+    for listener in scenarios.listeners:
+        try:
+            await listener(event, **info)
+        except Exception:  # as Molotov does
+            traceback.print_exc()

@@ -1,0 +1,193 @@
+"""What every report says of a record, whatever it is drawn with: worst first, gaps named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from harness.record import FunctionalRow, Latency, LoadRow, LoadRun, Omission, Record
+from harness.render.figures import exact, figure, span
+from harness.verdict import Finding, Outcome
+
+T_co = TypeVar("T_co", covariant=True)
+
+WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS)
+
+SAMPLES_NEEDED = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p99.9": 1000}
+"""Below so many samples the record holds no such percentile (`harness.histogram`)."""
+
+CLOSED_PACE = (
+    "Closed pace: a request is due when it is sent, so time spent queueing is not visible here."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capped(Generic[T_co]):
+    """The first of a list, and how many were left out."""
+
+    shown: Sequence[T_co]
+    left_out: int
+
+    @classmethod
+    def of(cls, items: Sequence[T_co], most: int) -> Capped[T_co]:
+        """Keep at most `most` items; a single one more is shown rather than counted."""
+        keep = most if len(items) > most + 1 else len(items)
+        return cls(items[:keep], len(items) - keep)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return len(self.shown) + self.left_out
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load, with its rows. `run` is None where only rows of it were recorded."""
+
+    name: str
+    run: LoadRun | None
+    rows: tuple[LoadRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What was not checked for one reason, and what would check it."""
+
+    why: str
+    next_step: str
+    what: tuple[str, ...]
+
+
+def of_outcome(record: Record, outcome: Outcome) -> list[Finding]:
+    """Return the findings with this outcome, in the order of the record."""
+    return [finding for finding in record.findings if finding.outcome is outcome]
+
+
+def objectives(record: Record) -> list[Finding]:
+    """Return the findings that compare a number with a limit, worst first, but for the gates'.
+
+    The gates have rows of their own, and the places beyond their limits are findings.
+    """
+    gates = {gate.gate for gate in record.gates} | ({"gates"} if record.gates else set())
+    numeric = [
+        finding
+        for finding in record.findings
+        if finding.limit is not None and finding.slug.partition("/")[0] not in gates
+    ]
+    return sorted(numeric, key=lambda finding: WORST_FIRST.index(finding.outcome))
+
+
+def comparison(finding: Finding) -> tuple[str, str] | None:
+    """Return the measured number and its limit as words; None where there is no limit."""
+    if finding.limit is None:
+        return None
+    measured = figure(finding.measured, finding.unit, beside=[finding.limit])
+    return measured, exact(finding.limit, finding.unit)
+
+
+def loads(record: Record) -> list[Load]:
+    """Return the loads with their rows, each load once."""
+    runs = {run.load: run for run in record.loads}
+    names = dict.fromkeys([*runs, *(row.load for row in record.load)])
+    return [
+        Load(name, runs.get(name), tuple(row for row in record.load if row.load == name))
+        for name in names
+    ]
+
+
+def gaps(record: Record) -> list[Gap]:
+    """Return everything that was not checked, by reason: the record's list and the gates' files."""
+    files = (
+        Omission(what=f"{file.path} ({gate.gate})", why=file.reason)
+        for gate in record.gates
+        for file in gate.not_checked
+    )
+    by_reason: dict[tuple[str, str], dict[str, None]] = {}
+    known: set[str] = {omission.what for omission in record.not_checked}
+    for omission in [*record.not_checked, *(file for file in files if file.what not in known)]:
+        by_reason.setdefault((omission.why, omission.next_step), {})[omission.what] = None
+    return [Gap(why, step, tuple(what)) for (why, step), what in by_reason.items()]
+
+
+def missing_parts(record: Record) -> list[str]:
+    """Name the kinds of evidence of which the record holds none."""
+    parts = {"tests": record.functional, "load": record.load or record.loads, "gates": record.gates}
+    return [name for name, rows in parts.items() if not rows]
+
+
+def targets(record: Record) -> str:
+    """Name what was tested or loaded."""
+    rows: list[FunctionalRow | LoadRun] = [*record.functional, *record.loads]
+    return ", ".join(dict.fromkeys(row.target for row in rows)) or "none"
+
+
+def pythons(record: Record) -> str:
+    """Name the Python versions that took part."""
+    versions = [record.environment.python, *(row.python for row in record.functional)]
+    return ", ".join(dict.fromkeys(versions))
+
+
+def commit(record: Record) -> str:
+    """Name the code: a short commit, and whether the files differed from it."""
+    environment = record.environment
+    if not environment.commit:
+        return "not in git"
+    changed = " with uncommitted changes" if environment.dirty else ""
+    return f"{environment.commit[:10]}{changed}"
+
+
+def started_at(record: Record) -> str:
+    """Tell when the run began, to the minute and in UTC; as recorded where that is no time."""
+    try:
+        moment = datetime.fromisoformat(record.started_at)
+    except ValueError:
+        return record.started_at or "at an unknown time"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def started(run: LoadRun) -> str:
+    """Tell how many visits were started, of how many, in how long, by how many processes."""
+    visits = plural(run.visits_started, "visit")
+    if run.visits_due is not None:
+        visits = f"{run.visits_started:,} of {plural(run.visits_due, 'due visit')}"
+    return (
+        f"{visits} started in {span(run.duration_s)} "
+        f"by {plural(run.processes, 'process', 'processes')}"
+    )
+
+
+def step(row: LoadRow) -> str:
+    """Name a row as an objective would."""
+    return f"{row.scenario} (visits)" if row.step is None else f'{row.scenario} "{row.step}"'
+
+
+def rate(row: LoadRow) -> str:
+    """Write the achieved rate and, where one was asked for, that one too."""
+    if row.asked_rate is None:
+        return figure(row.achieved_rate, "/s")
+    achieved = figure(row.achieved_rate, beside=[row.asked_rate])
+    return f"{achieved} of {exact(row.asked_rate, '/s')}"
+
+
+def percentile(latency: Latency, name: str) -> float | None:
+    """Return a figure of a distribution by the name that the record gives it."""
+    value: float | None = getattr(latency, name.replace(".", "_"))
+    return value
+
+
+def too_few(rows: Iterable[LoadRow], names: Iterable[str]) -> str:
+    """Say how many samples the percentiles need that some row lacks; empty if none does."""
+    lacking = {
+        name: needed
+        for name, needed in SAMPLES_NEEDED.items()
+        if name in names and any(percentile(row.response_ms, name) is None for row in rows)
+    }
+    needs = ", ".join(f"{name} needs {needed:,}" for name, needed in lacking.items())
+    return f"n/a: too few samples; {needs}" if needs else ""
+
+
+def plural(number: int, noun: str, several: str = "") -> str:
+    """Count something: ``1 file``, ``2 files``; `several` where an s does not do."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"

@@ -1,0 +1,6 @@
+"""What answers for outside services: stubs behind a door that the code under test can reach.
+
+``journal`` is what every kind of stand-in shares: which stubs are selected, which of them
+answers a call, and what was asked. ``server`` opens it as a loopback HTTP server, whose side
+of a connection is ``connection``. ``group`` holds a plan's stand-ins together.
+"""

@@ -1,0 +1,248 @@
+"""One client's connection to a stand-in: HTTP/1.1 over a transport of its own.
+
+Requests are answered in the order in which they came, each in its turn: while a reply is held
+back by its delay, what the client pipelined behind it waits, and no other connection does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+import httptools
+
+from harness.stub import Call, Reply
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+_LINGER_S = 1.0
+"""How long a refused client is listened to: closing on what it still sends would reset it."""
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_VERSIONS = ("1.0", "1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A reply as bytes, but for the line that says whether the connection stays open."""
+
+    head: bytes
+    body: bytes
+    delay_s: float
+
+    @classmethod
+    def of(cls, reply: Reply) -> Wire:
+        """Write a reply down. The length is always told, save where there can be no body."""
+        headers, body = reply.content()
+        lines = [f"HTTP/1.1 {reply.status} {_reason(reply.status)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if reply.status in _BODILESS:
+            body = b""
+        else:
+            lines.append(f"Content-Length: {len(body)}")
+        return cls("".join(f"{line}\r\n" for line in lines).encode(), body, reply.delay_s)
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A request waiting to be answered, or the answer to one that could not be read."""
+
+    asked: Call | Wire
+    persistence: bytes
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests and answers each with what `answer` returns for it.
+
+    It keeps itself in `open_connections` as long as it lives.
+    """
+
+    def __init__(self, answer: Callable[[Call], Wire], open_connections: set[Connection]) -> None:
+        self._answer = answer
+        self._open_connections = open_connections
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[_Turn] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._may_write = True
+        self._is_reading = True
+        self._is_deaf = False  # no further request is listened to
+        self._is_refused = False
+        self._owes_continue = False
+
+    def abort(self) -> None:
+        """End the connection now, whatever is under way."""
+        self._transport.abort()
+
+    # asyncio's side: what the transport tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._open_connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, with whatever was still to be answered."""
+        self._open_connections.discard(self)
+        self._is_deaf = True
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came and answer what is complete."""
+        if self._is_deaf:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # not taken up: that request is answered as any other, and as the last
+        except httptools.HttpParserError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"this is not HTTP/1.1: {error}")
+        self._answer_waiting()
+
+    def eof_received(self) -> bool:
+        """Keep a client that has closed its half for as long as it has replies to come."""
+        self._is_deaf = True
+        return bool(self._waiting or self._timer)
+
+    def pause_writing(self) -> None:
+        """Answer no more until the client has read what it was sent."""
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._may_write = True
+        self._answer_waiting()
+
+    # httptools' side: what the parser found
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+
+    def on_url(self, piece: bytes) -> None:
+        """Add to the request's target."""
+        self._url += piece
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header; of one that is repeated, the values are joined as RFC 9110 does."""
+        key, text = name.decode("latin-1").lower(), _text(value)
+        before = self._headers.get(key)
+        self._headers[key] = text if before is None else f"{before}, {text}"
+
+    def on_headers_complete(self) -> None:
+        """Refuse what is too large before it is sent, or ask for it where that is expected."""
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"this is HTTP/{version}, not HTTP/1.1")
+        elif int(self._headers.get("content-length", "0")) > MAX_BODY_BYTES:
+            self._refuse_size()
+        else:
+            self._owes_continue = self._headers.get("expect", "").lower() == "100-continue"
+
+    def on_body(self, piece: bytes) -> None:
+        """Add to the body."""
+        if self._is_deaf:
+            return
+        self._body += piece
+        if len(self._body) > MAX_BODY_BYTES:
+            self._refuse_size()
+
+    def on_message_complete(self) -> None:
+        """Put the request into its turn."""
+        if self._is_deaf:
+            return
+        self._owes_continue = False
+        persistence = b""
+        if not self._parser.should_keep_alive() or self._parser.should_upgrade():
+            self._is_deaf = True
+            persistence = b"Connection: close\r\n"
+        elif self._parser.get_http_version() == "1.0":
+            persistence = b"Connection: keep-alive\r\n"
+        self._waiting.append(_Turn(self._call(), persistence))
+
+    def _call(self) -> Call:
+        target = self._url.decode("ascii", "replace")
+        if not target.startswith("/"):  # absolute, as to a proxy, or '*', or a CONNECT's
+            parts = urlsplit(target)
+            target = f"{parts.path or '/'}?{parts.query}" if parts.netloc else target
+        path, _, query = target.partition("?")
+        method = self._parser.get_method().decode()
+        return Call(method, unquote(path), query, self._headers, bytes(self._body))
+
+    # answers
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+        """Take no further request and, once those before are answered, say why."""
+        if not self._is_deaf:
+            self._is_deaf = self._is_refused = True
+            wire = Wire.of(Reply(status=status, text=f"{reason}\n"))
+            self._waiting.append(_Turn(wire, b"Connection: close\r\n"))
+
+    def _refuse_size(self) -> None:
+        reason = f"a stand-in takes bodies of up to {MAX_BODY_BYTES} bytes"
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
+
+    def _answer_waiting(self) -> None:
+        """Answer in order, up to a reply that is to be held back."""
+        while self._waiting and self._timer is None and self._may_write:
+            turn = self._waiting.popleft()
+            wire = self._answer(turn.asked) if isinstance(turn.asked, Call) else turn.asked
+            if wire.delay_s:
+                self._timer = self._loop.call_later(wire.delay_s, self._release, turn, wire)
+            else:
+                self._send(turn, wire)
+        if not self._waiting and self._timer is None:
+            self._be_idle()
+        self._read_on(not self._waiting)
+
+    def _release(self, turn: _Turn, wire: Wire) -> None:
+        self._timer = None
+        self._send(turn, wire)
+        self._answer_waiting()
+
+    def _send(self, turn: _Turn, wire: Wire) -> None:
+        is_head = isinstance(turn.asked, Call) and turn.asked.method == "HEAD"
+        body = b"" if is_head else wire.body
+        self._transport.write(b"%b%b\r\n%b" % (wire.head, turn.persistence, body))
+
+    def _be_idle(self) -> None:
+        """Everything is answered: ask for the body that is held back, or end, or wait."""
+        if self._owes_continue:
+            self._owes_continue = False
+            self._transport.write(_CONTINUE)
+        elif self._is_refused:
+            self._transport.write_eof()
+            self._timer = self._loop.call_later(_LINGER_S, self._transport.close)
+        elif self._is_deaf:
+            self._transport.close()
+
+    def _read_on(self, may_read: bool) -> None:
+        """Read only while nothing waits, so that what waits is bounded."""
+        if may_read is not self._is_reading:
+            self._is_reading = may_read
+            (self._transport.resume_reading if may_read else self._transport.pause_reading)()
+
+
+def _text(value: bytes) -> str:
+    """Read a header's value: UTF-8, as most clients send it, or else HTTP's own latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

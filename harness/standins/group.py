@@ -1,0 +1,153 @@
+"""A plan's stand-ins, started and stopped together, their stubs addressed from tests by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from harness import plan
+from harness.errors import PlanError, UsageError, nearest
+from harness.standins.journal import Journal
+from harness.standins.server import StandIn
+from harness.stub import Stub, parse_stubs, refuse_twins
+
+
+class StandIns:
+    """A context manager over stand-ins. Its names of stubs are full: ``weather.current``."""
+
+    def __init__(self, standins: Iterable[StandIn]) -> None:
+        self._standins = tuple(standins)
+        self._mentioned: frozenset[str] = frozenset()
+        self._running = contextlib.ExitStack()
+
+    @classmethod
+    def of(cls, planned: Iterable[plan.StandIn], root: Path) -> StandIns:
+        """Make the stand-ins of a plan; nothing starts yet. Raises PlanError."""
+        return cls(standin_of(one, root) for one in planned)
+
+    def __enter__(self) -> StandIns:
+        with contextlib.ExitStack() as starting:
+            for standin in self._standins:
+                starting.enter_context(standin)
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._running.close()
+
+    def addresses(self) -> dict[str, str]:
+        """Return each address under the placeholder that a plan has for it, ``weather.url``."""
+        return {f"{standin.name}.url": standin.url for standin in self._standins}
+
+    def select(self, names: Iterable[str] | None = None) -> None:
+        """Answer with the stubs of these names from now on; None: with every default.
+
+        As the function of that name, which says what a name may be and what is raised.
+        """
+        self._mentioned = frozenset(select(self._standins, names or ()))
+
+    def unused(self) -> dict[str, Stub]:
+        """Return the stubs that were selected by name and have not answered since.
+
+        A default that nobody calls is none of them.
+        """
+        return {
+            f"{standin.name}.{name}": standin.stubs[name]
+            for standin in self._standins
+            if standin.name in self._mentioned
+            for name in standin.unused()
+        }
+
+    def take_unmatched(self) -> tuple[str, ...]:
+        """Return, once, why no stub answered each call since this was last asked."""
+        return tuple(told for standin in self._standins for told in standin.take_unmatched())
+
+    def uses(self) -> dict[str, tuple[Stub, int]]:
+        """Return every stub, and how often it has answered since the stand-ins were made."""
+        return {
+            f"{standin.name}.{name}": (standin.stubs[name], calls)
+            for standin in self._standins
+            for name, calls in standin.uses.items()
+        }
+
+
+def standin_of(planned: plan.StandIn, root: Path) -> StandIn:
+    """Make the stand-in of a plan, not started, from its stub files below `root`.
+
+    Raises PlanError for a file that cannot be read, a stub that two files declare, and a
+    default that none does.
+    """
+    key = f"standins.{planned.name}"
+    stubs = [
+        stub
+        for number, name in enumerate(planned.stubs)
+        for stub in _read(root, name, f"{key}.stubs[{number}]")
+    ]
+    refuse_twins(stubs)
+    try:
+        return StandIn(planned.name, stubs, planned.default)
+    except UsageError as error:
+        raise PlanError(
+            error.slug, error.message, where=f"{key}.default", next_step=error.next_step
+        ) from None
+
+
+def _read(root: Path, name: str, key: str) -> tuple[Stub, ...]:
+    try:
+        text = (root / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise PlanError(
+            "stubs/no-file",
+            f"cannot read the stub file {name!r}: {reason}",
+            where=key,
+            next_step=f"make {root / name}, or correct the path, which is relative to {root}",
+        ) from None
+    return parse_stubs(text, name)
+
+
+def select(journals: Sequence[Journal], names: Iterable[str]) -> dict[str, list[str]]:
+    """Select stubs by name across stand-ins, and return those of each that a name mentioned.
+
+    A name is ``weather.current``, or ``current`` where only one stand-in has it. A stand-in
+    that no name mentions goes back to its defaults. Raises UsageError for a name that none
+    or several have, having changed nothing.
+    """
+    chosen: dict[str, list[str]] = {}
+    for name in names:
+        journal, stub = _resolve(journals, name)
+        chosen.setdefault(journal, []).append(stub)
+    for one in journals:
+        one.select(chosen.get(one.name))
+    return chosen
+
+
+def _resolve(journals: Sequence[Journal], name: str) -> tuple[str, str]:
+    """Return the names of the stand-in and of the stub that `name` means."""
+    known: Mapping[str, tuple[str, str]] = {
+        f"{journal.name}.{stub}": (journal.name, stub)
+        for journal in journals
+        for stub in journal.stubs
+    }
+    if name in known:
+        return known[name]
+    meant = [full for full, (_, stub) in known.items() if stub == name]
+    if len(meant) == 1:
+        return known[meant[0]]
+    if meant:
+        raise UsageError(
+            "stubs/ambiguous",
+            f"more than one stand-in has a stub {name!r}",
+            next_step=f"write one of: {', '.join(meant)}",
+        )
+    candidates = known if "." in name else {stub for _, stub in known.values()}
+    raise UsageError(
+        "stubs/unknown", f"no stand-in has a stub {name!r}", next_step=nearest(name, candidates)
+    )

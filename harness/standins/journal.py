@@ -1,0 +1,121 @@
+"""The stubs of one stand-in, which of them are selected, and what the stand-in was asked.
+
+Every method may be called from any thread: a test selects while a server answers. Calls are
+counted, not kept; of calls that no stub answers, a bounded number of explanations is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+
+from harness.errors import UsageError, nearest
+from harness.stub import Call, Reply, Stub, choose, explain
+
+MAX_EXPLANATIONS = 1000
+MAX_EXPLANATION_CHARS = 8000
+
+
+class Journal:
+    """The stubs of the stand-in `name`. `default` names those that are selected at first.
+
+    Raises UsageError for a default that is none of the stubs.
+    """
+
+    def __init__(self, name: str, stubs: Iterable[Stub], default: Sequence[str] = ()) -> None:
+        self.name = name
+        self.stubs = MappingProxyType({stub.name: stub for stub in stubs})
+        self.default = tuple(default)
+        self._lock = threading.Lock()
+        self._uses = dict.fromkeys(self.stubs, 0)
+        self._unmatched = 0
+        self._explanations: list[str] = []
+        self._untold = 0
+        self.select()
+
+    def select(self, names: Iterable[str] | None = None) -> None:
+        """Answer with these stubs from now on, the first that matches; None: with the defaults.
+
+        Their sequences of replies start again. Raises UsageError, having changed nothing.
+        """
+        chosen = dict.fromkeys(self.default if names is None else names)
+        for name in chosen:
+            if name not in self.stubs:
+                raise UsageError(
+                    "stubs/unknown",
+                    f"the stand-in {self.name!r} has no stub {name!r}",
+                    next_step=nearest(name, self.stubs),
+                )
+        with self._lock:
+            self._selected = tuple(self.stubs[name] for name in chosen)
+            self._used = dict.fromkeys(chosen, 0)
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """The names of the stubs that answer now, in the order in which they are tried."""
+        return tuple(stub.name for stub in self._selected)
+
+    @property
+    def uses(self) -> dict[str, int]:
+        """How often each stub has answered since the stand-in was made."""
+        with self._lock:
+            return dict(self._uses)
+
+    @property
+    def uses_since_select(self) -> dict[str, int]:
+        """How often each selected stub has answered since it was selected."""
+        with self._lock:
+            return dict(self._used)
+
+    @property
+    def unmatched(self) -> int:
+        """How many calls no stub has answered since the stand-in was made."""
+        return self._unmatched
+
+    def unused(self) -> tuple[str, ...]:
+        """Return the names of the selected stubs that have not answered since."""
+        return tuple(name for name, calls in self.uses_since_select.items() if not calls)
+
+    def take_unmatched(self) -> tuple[str, ...]:
+        """Return, once, why no stub answered each call since this was last asked.
+
+        Of very many calls the first are explained and the rest counted in a last line.
+        """
+        with self._lock:
+            taken, self._explanations = self._explanations, []
+            untold, self._untold = self._untold, 0
+        rest = (f"and {untold} more calls that no stub answers",) if untold else ()
+        return (*taken, *rest)
+
+    def answer(self, call: Call) -> Reply | str:
+        """Return the reply that is due to a call, counted; or why there is none, taken down."""
+        with self._lock:
+            stub = choose(self._selected, call)
+            if stub is not None:
+                reply = stub.reply(self._used[stub.name])
+                self._used[stub.name] += 1
+                self._uses[stub.name] += 1
+                return reply
+            selected = self._selected
+        explanation = self._explanation(selected, call)
+        self.note_unmatched(explanation)
+        return explanation
+
+    def note_unmatched(self, explanation: str) -> None:
+        """Take down a call that got no reply of a stub."""
+        with self._lock:
+            self._unmatched += 1
+            if len(self._explanations) < MAX_EXPLANATIONS:
+                self._explanations.append(explanation)
+            else:
+                self._untold += 1
+
+    def _explanation(self, selected: Sequence[Stub], call: Call) -> str:
+        told = explain(selected, call)
+        if len(told) > MAX_EXPLANATION_CHARS:
+            told = f"{told[:MAX_EXPLANATION_CHARS]} …"
+        other = choose([stub for stub in self.stubs.values() if stub not in selected], call)
+        if other is None:
+            return told
+        return f"{told}\n  {self.name}.{other.name} ({other.where}) would, but is not selected"

@@ -1,0 +1,398 @@
+"""Whole loads: a parent, a host and its generators, against a server on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError, TargetError, UsageError
+from harness.evidence import Facts
+from harness.facts import Begun, Failed, LoadBegun, Problem, Snapshot, Surprise
+from harness.load.drive import drive
+from harness.pace import parse_pace
+from harness.plan import Load
+from harness.tally import Tally, merged
+
+from .conftest import Service
+
+SCENARIO = """
+import os
+from molotov import scenario
+
+TARGET = os.environ["HARNESS_TARGET"]
+
+@scenario(weight=1)
+async def visit(session):
+    async with session.get(f"{TARGET}/things/1") as response:
+        assert response.status == 200
+"""
+SLOW = """
+import asyncio
+from molotov import scenario
+
+@scenario()
+async def visit(session):
+    await session.get("/")
+    await asyncio.sleep(0.5)
+"""
+WAIT_S = 20
+
+
+class Project:
+    """A folder with a scenario file and a run folder; `drive` runs a load there."""
+
+    def __init__(self, root: Path, service: Service) -> None:
+        self.root = root
+        self.folder = root / "run"
+        self.folder.mkdir()
+        self.file = root / "mix.py"
+        self.target = service.url
+
+    def drive(self, text: str, pace: str, **options: Any) -> None:
+        self.file.write_text(text)
+        more = {key: options.pop(key) for key in ("allow_hosts", "rebase", "progress", "target")
+                if key in options}  # fmt: skip
+        drive(
+            Load("mix", "mix.py", parse_pace(pace), (), **options),
+            folder=self.folder, root=self.root, env=os.environ, **{"target": self.target, **more},
+        )  # fmt: skip
+
+    def facts(self, kind: type[Any]) -> list[Any]:
+        found = Facts.read(self.folder)
+        assert not found.unreadable
+        return [fact for facts in found.by_part.values() for fact in facts
+                if isinstance(fact, kind)]  # fmt: skip
+
+    @property
+    def last(self) -> dict[int, Snapshot]:
+        return {fact.process: fact for fact in self.facts(Snapshot)}
+
+    @property
+    def tallies(self) -> dict[tuple[str, str | None], Tally]:
+        found = merged([fact.tally() for one in self.last.values() for fact in one.tallies])
+        return {(tally.scenario, tally.step): tally for tally in found}
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "logs" / "load-mix.log").read_text()
+
+    def pid(self, part: str) -> int:
+        """Return the process that writes a part, once it does."""
+        return until(
+            lambda: next((f.pid for f in self.facts(Begun) if f.part == f"load-mix{part}"), None)
+        )
+
+
+@pytest.fixture
+def project(tmp_path: Path, service: Service) -> Project:
+    return Project(tmp_path, service)
+
+
+def until(found: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + WAIT_S
+    while not (answer := found()):
+        assert time.monotonic() < deadline, "this did not happen"
+        time.sleep(0.02)
+    return answer
+
+
+def group(leader: int) -> list[str]:
+    """Return the processes of a group that are alive: a zombie is not."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pgid=,stat=,pid="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    return [pid for pgid, stat, pid in rows if pgid == str(leader) and not stat.startswith("Z")]
+
+
+@pytest.fixture
+def background(project: Project) -> Iterator[Callable[[str, str], subprocess.Popen[bytes]]]:
+    """Drive a load in a process of its own, which may be interrupted or killed."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(text: str, pace: str) -> subprocess.Popen[bytes]:
+        project.file.write_text(text)
+        program = (
+            "import os, pathlib\n"
+            "from harness.load.drive import drive\n"
+            "from harness.pace import parse_pace\n"
+            "from harness.plan import Load\n"
+            f"drive(Load('mix', 'mix.py', parse_pace({pace!r}), ()), target={project.target!r},\n"
+            f"      folder=pathlib.Path({str(project.folder)!r}), env=os.environ,\n"
+            f"      root=pathlib.Path({str(project.root)!r}))\n"
+        )
+        started.append(subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_two_processes_make_the_visits_between_them(project: Project, service: Service) -> None:
+    told: list[tuple[float, Snapshot | None]] = []
+
+    project.drive(SCENARIO, "50/s for 1500ms", processes=2, progress=lambda *one: told.append(one))
+
+    assert sum(one.started for one in project.last.values()) == 75
+    assert sorted(one.started for one in project.last.values()) == [37, 38]
+    assert all(one.final for one in project.last.values())
+    assert project.tallies["visit", None].ok == 75
+    assert project.tallies["visit", "GET /things/{}"].ok == len(service.paths) == 75
+    assert told
+    (begun,) = project.facts(LoadBegun)
+    assert (begun.asked_rate, begun.visits, begun.processes) == (50.0, 75, 2)
+    assert begun.pace == "50/s for 1.5s"
+    assert not project.facts(Problem)
+    assert not project.facts(Failed)
+
+
+def test_workers_are_counted_for_each_process(project: Project) -> None:
+    project.drive(SCENARIO, "2 workers for 20s", processes=2, max_runs=3)
+
+    assert project.tallies["visit", None].ok == 12
+    (begun,) = project.facts(LoadBegun)
+    assert (begun.asked_rate, begun.visits) == (None, 12)
+
+
+def test_a_whole_molotov_file_runs_unmodified(project: Project, service: Service) -> None:
+    text = (
+        SCENARIO
+        + """
+import molotov
+
+@molotov.global_setup()
+def begin(args):
+    molotov.set_var("who", f"{args.processes} processes of {args.workers} workers")
+    print("global_setup", os.getpid())
+
+@molotov.setup()
+async def setup(worker_id, args):
+    return {"headers": {"X-Worker": str(worker_id)}}
+
+@molotov.setup_session()
+async def setup_session(worker_id, session):
+    session.who = molotov.get_var("who")
+
+@molotov.scenario(name="known")
+async def second(session):
+    context = molotov.get_context(session)
+    assert session.who == "1 processes of 1 workers"
+    assert (context.worker_id, context.step) == (0, 1), context
+    assert molotov.request(os.environ["HARNESS_TARGET"] + "/")["content"] == "hello"
+
+@molotov.events()
+async def listen(event, **info):
+    if event == "response_received":
+        print(event, info["response"].status, info["request"].url.path)
+
+@molotov.teardown_session()
+async def teardown_session(worker_id, session):
+    print("teardown_session")
+
+@molotov.teardown()
+def teardown(worker_id):
+    print("teardown")
+
+@molotov.global_teardown()
+def end():
+    print("global_teardown", os.getpid())
+"""
+    )
+    project.drive(text, "1 worker for 20s", single_run=True)
+
+    assert project.facts(Failed) == []
+    assert project.tallies["known", None].ok == 1
+    said = project.log.split()
+    assert said[0] == "global_setup"
+    assert said[-2:] == ["global_teardown", said[1]]
+    assert "response_received 200 /things/1" in project.log
+    assert "teardown_session\nteardown\n" in project.log
+
+
+def test_failures_say_what_did_not_hold_and_where(project: Project) -> None:
+    text = SCENARIO.replace("/things/1", "/status/503")
+    project.drive(text, "20/s for 500ms")
+
+    assert project.tallies["visit", None].failures == {"assertion": 10}
+    assert project.tallies["visit", "GET /status/{}"].statuses == {"503": 10}
+    failed = project.facts(Failed)
+    assert len(failed) == 5
+    assert failed[0].where == "mix.py:10"
+    assert failed[0].message == ("assert response.status == 200 (last answer: GET /status/{}: 503)")
+
+
+@pytest.mark.parametrize("where", ["import", "global_setup", "visit", "stream"])
+def test_a_call_outside_is_refused_and_named(project: Project, where: str) -> None:
+    call = (
+        "import socket\n{0}try:\n{0}    socket.create_connection(('192.0.2.1', 80), 1)\n"
+        "{0}except OSError: pass\n"
+    )
+    text = {
+        "import": SCENARIO + call.format(""),
+        "global_setup": f"{SCENARIO}\nimport molotov\n@molotov.global_setup()\n"
+                        f"def begin(args):\n    {call.format('    ')}",
+        "visit": f"{SCENARIO}    {call.format('    ')}",
+        "stream": f"{SCENARIO}    import asyncio\n    try:\n        await asyncio.open_connection("
+                  "'192.0.2.1', 80)\n    except OSError: pass\n",
+    }[where]  # fmt: skip
+    project.drive(text, "1 worker for 20s", max_runs=2)
+
+    assert project.facts(Failed) == []
+    (surprise,) = project.facts(Surprise)
+    assert surprise.slug == "load/outside-call"
+    assert "192.0.2.1" in surprise.message
+    assert project.tallies["visit", None].ok == 2
+
+
+def test_a_foreign_url_in_a_scenario_stops_the_load_at_once(project: Project) -> None:
+    text = SCENARIO.replace('f"{TARGET}/things/1"', '"http://example.org/things"')
+
+    with pytest.raises(UsageError) as caught:
+        project.drive(text, "100/s for 60s")
+
+    assert caught.value.slug == "load/foreign-host"
+    assert caught.value.where == "mix.py:9"
+    assert "http://example.org/things" in caught.value.message
+    assert "--allow-host example.org" in caught.value.next_step
+
+
+def test_a_foreign_target_is_refused_before_anything(project: Project) -> None:
+    with pytest.raises(UsageError) as caught:
+        project.drive(SCENARIO, "1 worker for 1s", target="http://192.0.2.1")
+
+    assert caught.value.slug == "load/foreign-host"
+
+
+def test_a_target_by_name_is_reached(project: Project) -> None:
+    target = project.target.replace("127.0.0.1", "localhost")
+    project.drive(SCENARIO, "1 worker for 20s", target=target, max_runs=1)
+
+    assert project.tallies["visit", None].ok == 1
+
+
+def test_a_target_that_is_no_url_is_a_usage_error(project: Project) -> None:
+    with pytest.raises(UsageError, match="localhost:5000"):
+        project.drive(SCENARIO, "1 worker for 1s", target="localhost:5000")
+
+
+def test_a_dead_target_is_named_before_anything_starts(project: Project) -> None:
+    with pytest.raises(TargetError) as caught:
+        project.drive(SCENARIO, "1 worker for 1s", target="http://127.0.0.1:1")
+
+    assert caught.value.slug == "target/dead"
+    assert "http://127.0.0.1:1" in str(caught.value)
+
+
+def test_options_of_workers_are_refused_at_a_rate(project: Project) -> None:
+    with pytest.raises(UsageError, match="--ramp-up"):
+        project.drive(SCENARIO, "1/s for 1s", ramp_up_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "slug", "code"),
+    [
+        ("", "load/no-scenarios", 64),
+        ("raise ValueError('why')", "load/import-failed", 2),
+        (SCENARIO + "\nimport molotov\n@molotov.global_setup()\ndef begin(args): 1 / 0\n",
+         "load/set-up-failed", 2),
+        (SCENARIO + "\nimport molotov\n@molotov.setup()\nasync def begin(w, args): 1 / 0\n",
+         "load/set-up-failed", 2),
+    ],
+)  # fmt: skip
+def test_what_the_children_noted_is_raised_here(
+    text: str, slug: str, code: int, project: Project
+) -> None:
+    with pytest.raises(HarnessError) as caught:
+        project.drive(text, "2 workers for 60s")
+
+    assert (caught.value.slug, caught.value.exit_code) == (slug, code)
+    assert caught.value.where.startswith("mix.py")
+    assert [problem.slug for problem in project.facts(Problem)] == [slug]
+
+
+def test_an_unknown_scenario_is_a_usage_error(project: Project) -> None:
+    with pytest.raises(UsageError, match="no scenario 'vist'"):
+        project.drive(SCENARIO, "1 worker for 1s", single="vist")
+
+
+def test_a_generator_that_is_killed_is_named_and_the_others_are_counted(project: Project) -> None:
+    def kill() -> None:
+        pid = project.pid(".1")
+        until(lambda: 1 in project.last and 0 in project.last)
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(HarnessError, match="SIGKILL") as caught:
+        project.drive(SCENARIO, "20/s for 60s", processes=2)
+    killer.join()
+
+    assert caught.value.slug == "load/worker-died"
+    assert project.last[0].final
+    assert not project.last[1].final
+    assert project.last[1].started > 0
+
+
+def test_a_scenario_that_ends_its_process_is_a_dead_worker(project: Project) -> None:
+    with pytest.raises(HarnessError, match="ended by what it executed") as caught:
+        project.drive(SCENARIO + "    os._exit(0)\n", "2 workers for 60s")
+
+    assert caught.value.slug == "load/worker-died"
+
+
+def test_one_ctrl_c_lets_the_visits_end_and_keeps_what_was_counted(
+    project: Project, background: Any
+) -> None:
+    parent = background(SLOW, "20/s for 60s")
+    host = project.pid(".host")
+    until(lambda: project.last)
+
+    parent.send_signal(signal.SIGINT)
+    parent.wait(WAIT_S)
+
+    assert parent.returncode != 0
+    assert project.last[0].final
+    assert project.tallies["visit", None].ok == project.last[0].started > 0
+    assert group(host) == []
+
+
+def test_a_second_ctrl_c_cancels_the_visits_and_keeps_what_was_counted(
+    project: Project, background: Any
+) -> None:
+    parent = background(SLOW.replace("0.5", "8"), "20/s for 60s")
+    host = project.pid(".host")
+    until(lambda: project.last)
+
+    parent.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    parent.send_signal(signal.SIGINT)
+    parent.wait(5)
+
+    assert project.last[0].final
+    assert project.tallies["visit", None].failures == {"unfinished": project.last[0].started}
+    assert group(host) == []
+
+
+def test_a_killed_parent_leaves_no_process_and_what_was_counted(
+    project: Project, background: Any
+) -> None:
+    parent = background(SCENARIO, "20/s for 60s")
+    host = project.pid(".host")
+    until(lambda: project.last)
+    assert len(group(host)) == 3  # the host, its leash and a generator
+
+    parent.kill()
+
+    until(lambda: not group(host))
+    assert project.last[0].started > 0

@@ -1,0 +1,462 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from harness.errors import EvidenceError
+from harness.evidence import Facts, Part
+from harness.facts import Failed, Problem, Snapshot
+from harness.load.board import Board, Stop
+from harness.load.book import Book
+from harness.load.failure import Places
+from harness.load.generator import Generator
+from harness.load.job import Job
+from harness.load.molotov import Scenario, Scenarios
+from harness.pace import parse_pace
+from harness.plan import Load
+from harness.sample import FailureKind
+from harness.tally import Tally
+
+from .conftest import Service
+
+Visit = Callable[[Any], Awaitable[object]]
+
+
+class Outcome:
+    """What one generator wrote down."""
+
+    def __init__(self, folder: Path) -> None:
+        self.facts = Facts.read(folder).by_part["load-test.0"]
+        self.last = [fact for fact in self.facts if isinstance(fact, Snapshot)][-1]
+        self.failed = [fact for fact in self.facts if isinstance(fact, Failed)]
+        self.problems = [fact for fact in self.facts if isinstance(fact, Problem)]
+        self.tallies = {(fact.scenario, fact.step): fact.tally() for fact in self.last.tallies}
+
+    def visits(self, scenario: str = "visit") -> Tally:
+        return self.tallies[scenario, None]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: t.sent for (name, step), t in self.tallies.items() if step is None}
+
+
+def scenarios(*funcs: Visit, **weights: float) -> Scenarios:
+    each = [
+        Scenario.of({"name": func.__name__, "weight": weights.get(func.__name__, 1), "delay": 0.0,
+                     "func": func, "args": (), "kw": {}})
+        for func in funcs
+    ]  # fmt: skip
+    file = Path(__file__)
+    return Scenarios(Places(file, file.parent), tuple(each))
+
+
+async def ran(
+    tmp_path: Path, found: Scenarios, pace: str, *, target: str = "http://127.0.0.1:1",
+    beside: Callable[[Board], Awaitable[None]] | None = None, most_in_flight: int = 500,
+    **options: Any,
+) -> Outcome:  # fmt: skip
+    board = Board(1)
+    load = Load("test", "scenarios.py", parse_pace(pace), (), **options)
+    job = Job.of(load, target=target, root=tmp_path, folder=tmp_path)
+    book = Book(0, found.places, board, stop_at_failure=job.stop_at_failure)
+    with Part(tmp_path, "load-test.0") as part:
+        generator = Generator(
+            job, 0, found, Namespace(), board=board, book=book, part=part,
+            most_in_flight=most_in_flight,
+        )  # fmt: skip
+        board.start(time.monotonic_ns())
+        other = asyncio.create_task(beside(board)) if beside else None
+        await generator.run()
+        if other is not None:
+            await other
+    return Outcome(tmp_path)
+
+
+async def visit(session: Any) -> None:
+    async with session.get("/") as response:
+        assert response.status == 200
+
+
+async def test_a_rate_makes_exactly_the_visits_that_are_due(
+    tmp_path: Path, service: Service
+) -> None:
+    outcome = await ran(tmp_path, scenarios(visit), "40/s for 500ms", target=service.url)
+
+    assert outcome.last.started == 20
+    assert outcome.visits().ok == 20
+    assert outcome.tallies["visit", "GET /"].statuses == {"200": 20}
+    assert len(service.paths) == 20
+    assert outcome.last.final
+    assert outcome.last.at_s >= 0.5
+
+
+async def test_weights_decide_the_mix_and_a_seed_repeats_it(tmp_path: Path) -> None:
+    async def often(session: Any) -> None: ...
+
+    async def rarely(session: Any) -> None: ...
+
+    mixes = []
+    for number, seed in enumerate((7, 7, 8)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = scenarios(often, rarely, often=9, rarely=1)
+        mixes.append((await ran(folder, found, "400/s for 500ms", seed=seed)).counts)
+
+    assert mixes[0] == mixes[1]
+    assert sum(mixes[0].values()) == 200
+    assert 160 < mixes[0]["often"] < 199
+
+
+@pytest.mark.parametrize("pace", ["50/s for 200ms", "2 workers for 5s"])
+async def test_a_scenario_that_always_fails_is_nothing_but_failures(
+    tmp_path: Path, pace: str
+) -> None:
+    async def visit(session: Any) -> None:
+        status = 500
+        assert status == 200
+
+    outcome = await ran(tmp_path, scenarios(visit), pace, max_runs=5)
+
+    assert outcome.visits().ok == 0
+    assert outcome.visits().failures == {FailureKind.ASSERTION: 10}
+    assert len(outcome.failed) == 5
+    assert outcome.failed[0].message.startswith("assert status == 200")
+    assert outcome.failed[0].where.startswith("test_generator.py:")
+
+
+async def test_whatever_a_scenario_raises_is_a_failed_visit(
+    tmp_path: Path, service: Service
+) -> None:
+    async def skipping(session: Any) -> None:
+        pytest.skip("not an Exception")
+
+    async def leaving(session: Any) -> None:
+        raise SystemExit(0)
+
+    async def cancelling(session: Any) -> None:
+        raise asyncio.CancelledError
+
+    async def grouping(session: Any) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(stating(session))
+
+    async def stating(session: Any) -> None:
+        (await session.get("/status/503")).raise_for_status()
+
+    async def timing(session: Any) -> None:
+        async with asyncio.timeout(0.001):
+            await asyncio.sleep(5)
+
+    found = scenarios(skipping, leaving, cancelling, grouping, stating, timing)
+    outcome = await ran(tmp_path, found, "1 worker for 20s", target=service.url, single_run=True)
+
+    assert {name: t.failures for (name, step), t in outcome.tallies.items() if not step} == {
+        "skipping": {FailureKind.EXCEPTION: 1},
+        "leaving": {FailureKind.EXCEPTION: 1},
+        "cancelling": {FailureKind.EXCEPTION: 1},
+        "grouping": {FailureKind.STATUS: 1},
+        "stating": {FailureKind.STATUS: 1},
+        "timing": {FailureKind.TIMEOUT: 1},
+    }
+    assert outcome.tallies["stating", "GET /status/{}"].ok == 1
+
+
+async def test_a_failed_step_that_the_scenario_copes_with_is_written_down(tmp_path: Path) -> None:
+    async def visit(session: Any) -> None:
+        with pytest.raises(aiohttp.ClientError):
+            await session.get("/")
+
+    outcome = await ran(tmp_path, scenarios(visit), "1 worker for 9s", max_runs=1)
+
+    assert outcome.visits().ok == 1
+    assert outcome.tallies["visit", "GET /"].failures == {FailureKind.REFUSED: 1}
+    assert outcome.failed[0].kind == FailureKind.REFUSED
+    assert outcome.failed[0].message.startswith("GET /: ClientConnectorError")
+
+
+def p90(histogram: Any) -> int:
+    found = histogram.quantile(Fraction(9, 10))
+    assert found is not None
+    return int(found)
+
+
+async def test_a_stall_shows_in_the_response_time_of_all_that_were_due(
+    tmp_path: Path, service: Service
+) -> None:
+    async def freeze(board: Board) -> None:
+        await asyncio.sleep(0.3)
+        service.gate.clear()
+        await asyncio.sleep(0.6)
+        service.gate.set()
+
+    outcome = await ran(
+        tmp_path, scenarios(visit), "40/s for 1500ms", target=service.url, beside=freeze,
+        most_in_flight=1,
+    )  # fmt: skip
+
+    step = outcome.tallies["visit", "GET /"]
+    assert step.ok == outcome.last.started == 60
+    assert step.response.max_ns > 0.4e9
+    assert p90(step.response) > 3 * p90(step.service)
+    assert p90(step.lag) > 3 * p90(step.service)
+
+
+async def test_a_scenario_that_blocks_the_loop_shows_as_lag(
+    tmp_path: Path, service: Service
+) -> None:
+    blocked: list[int] = []
+
+    async def visit(session: Any) -> None:
+        if not blocked:
+            blocked.append(1)
+            time.sleep(0.5)  # noqa: ASYNC251 - the fault
+        await session.get("/")
+
+    outcome = await ran(tmp_path, scenarios(visit), "40/s for 800ms", target=service.url)
+
+    assert outcome.last.health.loop_lag.max_ns > 0.3e9
+    assert outcome.visits().lag.max_ns > 0.3e9
+    assert outcome.visits().ok == 32
+
+
+async def test_arrivals_that_found_no_room_in_time_are_not_counted_as_started(
+    tmp_path: Path,
+) -> None:
+    async def visit(session: Any) -> None:
+        await asyncio.sleep(2)
+
+    outcome = await ran(tmp_path, scenarios(visit), "40/s for 500ms", most_in_flight=3)
+
+    assert outcome.last.started == 3
+    assert outcome.visits().ok == 3
+
+
+async def test_workers_make_their_runs_and_are_never_late(tmp_path: Path) -> None:
+    async def visit(session: Any) -> None: ...
+
+    outcome = await ran(tmp_path, scenarios(visit), "3 workers for 20s", max_runs=4)
+
+    assert outcome.visits().ok == 12
+    assert outcome.visits().lag.max_ns == 0
+    assert outcome.last.at_s < 15
+
+
+async def test_a_single_run_is_each_scenario_once_for_each_worker(tmp_path: Path) -> None:
+    async def one(session: Any) -> None: ...
+
+    async def two(session: Any) -> None: ...
+
+    outcome = await ran(tmp_path, scenarios(one, two, one=99), "3 workers for 20s", single_run=True)
+
+    assert outcome.counts == {"one": 3, "two": 3}
+
+
+async def test_a_delay_keeps_workers_apart_from_their_next_visit(tmp_path: Path) -> None:
+    async def visit(session: Any) -> None: ...
+
+    outcome = await ran(tmp_path, scenarios(visit), "2 workers for 500ms", delay_s=0.2)
+
+    assert 2 <= outcome.visits().ok <= 6
+
+
+async def test_workers_start_one_after_the_other_over_the_ramp(tmp_path: Path) -> None:
+    began: list[float] = []
+
+    async def visit(session: Any) -> None:
+        began.append(time.monotonic())
+
+    asked = time.monotonic()
+    await ran(tmp_path, scenarios(visit), "4 workers for 20s", max_runs=1, ramp_up_s=0.8)
+
+    assert len(began) == 4
+    assert began[-1] - asked >= 0.6
+    assert began == sorted(began)
+
+
+async def test_a_picker_that_fails_is_a_failed_visit(tmp_path: Path) -> None:
+    def pick(worker_id: int, step_id: int) -> str:
+        return "visit" if step_id == 1 else "nothing"
+
+    found = replace(scenarios(visit_nothing), picker=pick)
+    outcome = await ran(tmp_path, found, "1 worker for 20s", max_runs=3)
+
+    assert outcome.counts == {"(scenario_picker)": 3}
+    assert outcome.visits("(scenario_picker)").failures == {FailureKind.EXCEPTION: 3}
+
+
+async def visit_nothing(session: Any) -> None: ...
+
+
+async def test_the_first_failure_stops_a_load_that_asks_for_it(tmp_path: Path) -> None:
+    async def visit(session: Any) -> None:
+        await asyncio.sleep(0.01)
+        raise ValueError
+
+    outcome = await ran(tmp_path, scenarios(visit), "1 worker for 20s", stop_at_failure=True)
+
+    assert outcome.visits().failures == {FailureKind.EXCEPTION: 1}
+    assert outcome.last.final
+
+
+@pytest.mark.parametrize("pace", ["100/s for 60s", "5 workers for 60s"])
+async def test_a_load_that_is_stopped_lets_its_visits_end(tmp_path: Path, pace: str) -> None:
+    async def visit(session: Any) -> None:
+        await asyncio.sleep(0.5)
+
+    async def stop(board: Board) -> None:
+        await asyncio.sleep(0.3)
+        board.stop(Stop.DRAIN)
+
+    outcome = await ran(tmp_path, scenarios(visit), pace, beside=stop)
+
+    assert outcome.visits().ok == outcome.last.started > 0
+    assert outcome.last.final
+
+
+@pytest.mark.parametrize("pace", ["100/s for 60s", "5 workers for 60s"])
+async def test_a_load_that_is_cancelled_counts_what_was_under_way(
+    tmp_path: Path, service: Service, pace: str
+) -> None:
+    async def visit(session: Any) -> None:
+        try:
+            await session.get("/")
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.1)  # a scenario may resist, for a while
+
+    async def stop(board: Board) -> None:
+        service.gate.clear()
+        await asyncio.sleep(0.3)
+        board.stop(Stop.CANCEL)
+
+    outcome = await ran(tmp_path, scenarios(visit), pace, target=service.url, beside=stop)
+
+    assert outcome.visits().failures == {FailureKind.UNFINISHED: outcome.last.started}
+    assert outcome.tallies["visit", "GET /"].failures.keys() == {FailureKind.UNFINISHED}
+
+
+async def test_fixtures_are_called_as_molotov_calls_them(tmp_path: Path, service: Service) -> None:
+    called: list[object] = []
+
+    async def setup(worker_id: int, args: Any) -> dict[str, Any]:
+        called.append(("setup", worker_id, type(args)))
+        return {"headers": {"X-Own": "1"}}
+
+    async def setup_session(worker_id: int, session: Any) -> None:
+        called.append(("setup_session", worker_id, session.headers["X-Own"]))
+        session.token = "secret"
+
+    async def teardown_session(worker_id: int, session: Any) -> None:
+        called.append(("teardown_session", worker_id, session.closed))
+
+    def teardown(worker_id: int) -> None:
+        called.append(("teardown", worker_id))
+
+    async def visit(session: Any) -> None:
+        called.append((session.token, session.context.worker_id, session.context.step))
+
+    found = replace(
+        scenarios(visit), setup=setup, setup_session=setup_session,
+        teardown_session=teardown_session, teardown=teardown,
+    )  # fmt: skip
+    await ran(tmp_path, found, "1 worker for 20s", target=service.url, max_runs=2)
+
+    assert called == [
+        ("setup", 0, Namespace),
+        ("setup_session", 0, "1"),
+        ("secret", 0, 1),
+        ("secret", 0, 2),
+        ("teardown_session", 0, False),
+        ("teardown", 0),
+    ]
+
+
+async def test_listeners_are_told_and_what_they_raise_is_printed(
+    tmp_path: Path, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[tuple[str, set[str]]] = []
+
+    async def listen(event: str, **info: Any) -> None:
+        told.append((event, set(info)))
+        raise ValueError("of a listener")
+
+    async def failing(session: Any) -> None:
+        raise KeyError
+
+    found = replace(scenarios(visit, failing), listeners=(listen,))
+    outcome = await ran(tmp_path, found, "1 worker for 20s", target=service.url, single_run=True)
+
+    assert [one for one in told if one[0] != "current_workers"] == [
+        ("scenario_start", {"scenario", "wid"}),
+        ("sending_request", {"session", "request"}),
+        ("response_received", {"session", "response", "request"}),
+        ("scenario_success", {"scenario", "wid"}),
+        ("scenario_start", {"scenario", "wid"}),
+        ("scenario_failure", {"scenario", "exception", "wid"}),
+    ]
+    assert ("current_workers", {"workers"}) in told
+    assert outcome.visits("visit").ok == 1
+    assert "of a listener" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("slot", ["setup", "setup_session"])
+@pytest.mark.parametrize("pace", ["50/s for 60s", "2 workers for 60s"])
+async def test_a_set_up_that_fails_ends_the_load_without_a_visit(
+    tmp_path: Path, slot: str, pace: str
+) -> None:
+    async def failing(worker_id: int, other: Any) -> None:
+        raise ValueError("no database")
+
+    outcome = await ran(tmp_path, replace(scenarios(visit), **{slot: failing}), pace)
+
+    (problem,) = outcome.problems
+    assert problem.slug == "load/set-up-failed"
+    assert "no database" in problem.message
+    assert problem.where.startswith("test_generator.py:")
+    assert outcome.last.started == 0
+    assert outcome.last.final
+
+
+@pytest.mark.parametrize("returned", [["not a dict"], {"no_such_option": 1}])
+async def test_a_setup_that_returns_what_no_session_takes_has_failed(
+    tmp_path: Path, returned: object
+) -> None:
+    async def setup(worker_id: int, args: Any) -> object:
+        return returned
+
+    outcome = await ran(tmp_path, replace(scenarios(visit), setup=setup), "1 worker for 60s")
+
+    assert [problem.slug for problem in outcome.problems] == ["load/set-up-failed"]
+
+
+async def test_a_full_disk_ends_the_load_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(part: Part, *facts: object) -> None:
+        raise EvidenceError("evidence/not-written", "could not write: no space left on device")
+
+    async def fill(board: Board) -> None:
+        monkeypatch.setattr(Part, "note", full)
+
+    began = time.monotonic()
+    with pytest.raises(EvidenceError):
+        await ran(tmp_path, scenarios(visit_nothing), "20/s for 60s", beside=fill)
+    assert time.monotonic() - began < 30
+
+
+async def test_snapshots_are_numbered_and_only_the_last_is_final(tmp_path: Path) -> None:
+    outcome = await ran(tmp_path, scenarios(visit_nothing), "20/s for 2200ms")
+
+    found = [fact for fact in outcome.facts if isinstance(fact, Snapshot)]
+    assert [fact.number for fact in found] == list(range(1, len(found) + 1))
+    assert [fact.final for fact in found] == [False] * (len(found) - 1) + [True]
+    assert len(found) >= 3
+    assert [fact.started for fact in found] == sorted(fact.started for fact in found)

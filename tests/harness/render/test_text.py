@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from harness.record import Record
+from harness.render import Renderer, text
+from harness.verdict import Finding, Outcome
+
+GOLDEN = """\
+FAIL: tests/functional/test_things.py::test_a_thing_is_kept [served] (and 2 more)
+commit 3ef2289c0f with uncommitted changes, Python 3.11.9, target inproc, served, http://127.0.0.1:41001
+run 20261120T093309Z-3f2a9c, took 2 min 14 s
+
+FAIL     tests/functional/test_things.py:41 (functional/failed)
+         tests/functional/test_things.py::test_a_thing_is_kept [served]
+         assert 500 == 201
+          +  where 500 = <Response 500>.status_code
+
+         the service logged: OperationalError: database is locked
+         next: harness test 'tests/functional/test_things.py::test_a_thing_is_kept' --target served
+FAIL     mix (scenarios/mix.py) (load/objective-missed)
+         write "POST /api/users" p95 < 80ms
+         measured 80.04 ms, limit 80 ms
+FAIL     coverage (gates/limit-broken)
+         coverage.lines >= 90%
+         measured 89.96 %, limit 90 %
+
+UNKNOWN  complexity (gates/limit-undecided)
+         complexity.max <= 10
+         measured 7, limit 10
+UNKNOWN  fixtures/jeeves/new.py:12 (complexity/syntax)
+         complexity: not checked: needs Python 3.12
+         next: run the gates under Python 3.12
+
+Tests                                tests  passed  failed  errors  skipped  reached    took
+  dataservice inproc, Python 3.11.9     41      41       0       0        0       41  3.21 s
+  dataservice served, Python 3.11.9     45      40       1       0        4       40  5.90 s
+
+Load mix: 20/s for 15s against http://127.0.0.1:41001
+  300 of 300 due visits started in 15 s by 2 processes
+                           sent  failed            rate      p50      p95      p99      max
+  write (visits)            300       4  19.996 of 20/s  12.3 ms  48.6 ms  92.4 ms   1.25 s
+  write "POST /api/users"   300       4            20/s  12.3 ms  48.6 ms  92.4 ms   1.25 s
+  write "GET /api/rare"      40       0          2.67/s  0.62 ms  2.43 ms      n/a  62.5 ms
+  n/a: too few samples; p99 needs 100
+
+Gates                            measured    limit  files checked  not checked  places
+  UNKNOWN complexity.max <= 10          7    <= 10             33            1       0
+  PASS    security.high == 0            0     == 0             34            0       0
+  FAIL    coverage.lines >= 90%   89.96 %  >= 90 %             34            0       6
+
+Not checked
+  tests/functional/test_mail.py::test_sent, tests/functional/test_mail.py::test_kept and 2 more: skipped: needs redis
+  tests/functional/test_dates.py::test_today [served]: had no exchange with its target; next: let it use the fixture 'client'
+  fixtures/jeeves/new.py (complexity): needs Python 3.12
+"""  # noqa: E501 - a terminal is wider than a page of code
+
+
+def changed(record: Record, **changes: object) -> Record:
+    return msgspec.structs.replace(record, **changes)
+
+
+def test_a_run_is_summarised_on_one_screen(representative: Record) -> None:
+    assert text.render(representative) == GOLDEN
+    assert len(GOLDEN.splitlines()) <= 50
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_first_line_is_the_verdict(empty: Record, outcome: Outcome, colour: bool) -> None:
+    shown = text.render(changed(empty, outcome=outcome, headline="because"), colour=colour)
+    first = shown.splitlines()[0]
+    assert without_colour(first) == f"{outcome}: because"
+    assert ("\x1b" in first) is colour
+
+
+def test_a_verdict_without_a_headline_is_its_word(empty: Record) -> None:
+    assert text.render(changed(empty, headline="")).splitlines()[0] == "UNKNOWN"
+
+
+def test_an_empty_record_names_what_it_lacks(empty: Record) -> None:
+    assert text.render(empty).endswith("Not checked\n  not part of this run: tests, load, gates\n")
+
+
+def test_that_nothing_was_left_unchecked_is_said(representative: Record) -> None:
+    record = changed(representative, not_checked=[], gates=representative.gates[1:])
+    assert text.render(record).endswith("Not checked\n  nothing\n")
+
+
+def test_failures_stand_before_what_is_unknown_whatever_their_order(
+    representative: Record,
+) -> None:
+    shown = text.render(changed(representative, findings=representative.findings[::-1]))
+    words = [row.split()[0] for row in shown.splitlines() if row.startswith(("FAIL  ", "UNKNOWN "))]
+    assert words == ["FAIL"] * 3 + ["UNKNOWN"] * 2
+
+
+def test_hostile_text_does_not_reach_the_terminal(
+    hostile: str, with_text_everywhere: Callable[[str], Record]
+) -> None:
+    shown = without_colour(text.render(with_text_everywhere(hostile), colour=True))
+    shown.encode()
+    obeyed = [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    assert set(obeyed) == {"\n"}
+    assert shown.startswith("FAIL")
+    assert len(shown) < 20_000
+
+
+def test_a_message_cannot_begin_a_line_of_its_own(representative: Record) -> None:
+    forged = Finding(
+        slug="a/b", outcome=Outcome.FAIL, where="x\nPASS: all is well",
+        message="first\nPASS: all is well\r\nUNKNOWN", next_step="y\nPASS: all is well",
+    )  # fmt: skip
+    shown = text.render(changed(representative, findings=[forged], headline="x\nPASS"))
+    assert not [row for row in shown.splitlines() if row.startswith("PASS")]
+
+
+def test_colour_adds_nothing_but_colour(representative: Record) -> None:
+    assert without_colour(text.render(representative, colour=True)) == text.render(representative)
+
+
+def test_long_lists_are_cut_and_say_so(huge: Record) -> None:
+    shown = text.render(huge)
+    assert "and 1,992 more FAIL findings, see report.html" in shown
+    assert "and 8 more loads, see report.html" in shown
+    assert "and 1,991 more reasons, see report.html" in shown
+    assert len(shown.splitlines()) < 150
+
+
+def test_rows_that_the_generator_spoiled_are_marked(representative: Record) -> None:
+    spoiled = [
+        msgspec.structs.replace(row, valid=False, invalid_because="its event loop lagged")
+        for row in representative.load
+    ]
+    shown = text.render(changed(representative, load=spoiled))
+    assert "  ! write (visits)" in shown
+    assert shown.count("  ! not valid: its event loop lagged") == 1
+
+
+def test_a_closed_pace_says_that_queueing_is_not_visible(representative: Record) -> None:
+    closed = [msgspec.structs.replace(run, queueing_visible=False) for run in representative.loads]
+    assert "queueing is not visible" in text.render(changed(representative, loads=closed))
+
+
+def test_rows_of_a_load_that_recorded_no_run_are_shown(representative: Record) -> None:
+    shown = text.render(changed(representative, loads=[]))
+    assert "Load mix: nothing else recorded\n" in shown
+    assert "write (visits)" in shown
+
+
+def test_expected_failures_have_columns_where_there_are_some(representative: Record) -> None:
+    row = msgspec.structs.replace(representative.functional[0], xfailed=3)
+    assert "xfailed" not in text.render(representative)
+    assert "xfailed" in text.render(changed(representative, functional=[row]))
+
+
+def test_the_module_is_a_renderer() -> None:
+    renderer: Renderer = text
+    assert renderer.FILE_NAME == "report.txt"
+
+
+def without_colour(shown: str) -> str:
+    for code in ("\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1m", "\x1b[0m"):
+        shown = shown.replace(code, "")
+    return shown

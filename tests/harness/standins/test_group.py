@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import socket
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from harness import plan
+from harness.errors import HarnessError, PlanError, UsageError
+from harness.standins.group import StandIns, standin_of
+from harness.standins.server import StandIn
+
+
+def text_of(*names: str, path: str = "/{name}") -> str:
+    return "\n".join(
+        f"""[[stub]]
+name = "{name}"
+request = {{ method = "GET", path = "{path.format(name=name)}" }}
+reply = {{ text = "{name}" }}"""
+        for name in names
+    )
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "weather.toml").write_text(text_of("current", "troubled"))
+    (tmp_path / "more.toml").write_text(text_of("later"))
+    (tmp_path / "clock.toml").write_text(text_of("now", "troubled"))
+    return tmp_path
+
+
+def planned(name: str, *files: str, default: tuple[str, ...] = ()) -> plan.StandIn:
+    return plan.StandIn(name, "https://api.example.invalid", files, default)
+
+
+WEATHER = planned("weather", "weather.toml", "more.toml", default=("current",))
+CLOCK = planned("clock", "clock.toml", default=("now", "troubled"))
+
+
+def get(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return str(response.read().decode())
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"{error.code} {error.headers['X-Harness']}"
+
+
+def selected(group: StandIns) -> dict[str, tuple[str, ...]]:
+    return {standin.name: standin.selected for standin in group._standins}
+
+
+def test_a_plans_stand_ins_answer_at_their_addresses(root: Path) -> None:
+    with StandIns.of([WEATHER, CLOCK], root) as group:
+        addresses = group.addresses()
+        assert list(addresses) == ["weather.url", "clock.url"]
+        assert get(addresses["weather.url"] + "/current") == "current"
+        assert get(addresses["weather.url"] + "/later") == "501 no-stub"
+        assert get(addresses["clock.url"] + "/troubled") == "troubled"
+        group.select(["later"])
+        assert get(addresses["weather.url"] + "/later") == "later"
+        (told,) = group.take_unmatched()
+        assert told.startswith("no stub answers GET /later")
+        assert group.take_unmatched() == ()
+        uses = group.uses()
+    assert {name: calls for name, (_, calls) in uses.items()} == {
+        "weather.current": 1, "weather.troubled": 0, "weather.later": 1,
+        "clock.now": 0, "clock.troubled": 1,
+    }  # fmt: skip
+    assert uses["weather.later"][0].where == "more.toml:1"
+
+
+def test_stand_ins_that_no_name_mentions_keep_their_defaults(root: Path) -> None:
+    group = StandIns.of([WEATHER, CLOCK], root)
+    group.select(["weather.troubled", "later"])
+    assert selected(group) == {"weather": ("troubled", "later"), "clock": ("now", "troubled")}
+    group.select(["now"])
+    assert selected(group) == {"weather": ("current",), "clock": ("now",)}
+    group.select(["later"])
+    group.select()
+    assert selected(group) == {"weather": ("current",), "clock": ("now", "troubled")}
+    group.select(["later"])
+    group.select([])
+    assert selected(group) == {"weather": ("current",), "clock": ("now", "troubled")}
+
+
+def test_only_what_was_selected_by_name_can_be_unused(root: Path) -> None:
+    with StandIns.of([WEATHER, CLOCK], root) as group:
+        assert group.unused() == {}
+        group.select(["later", "weather.current"])
+        assert list(group.unused()) == ["weather.later", "weather.current"]
+        get(group.addresses()["weather.url"] + "/current")
+        assert {name: stub.where for name, stub in group.unused().items()} == {
+            "weather.later": "more.toml:1"
+        }
+        group.select()
+        assert group.unused() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "next_step"),
+    [
+        ("troubled", "stubs/ambiguous", "write one of: weather.troubled, clock.troubled"),
+        ("curent", "stubs/unknown", "Did you mean 'current'? Known: current, later, now, trou"),
+        ("weather.curent", "stubs/unknown", "Did you mean 'weather.current'?"),
+        ("clock.current", "stubs/unknown", "Did you mean"),
+        ("", "stubs/unknown", "Known: current"),
+    ],
+)
+def test_a_name_that_means_nothing_changes_nothing(
+    root: Path, name: str, slug: str, next_step: str
+) -> None:
+    group = StandIns.of([WEATHER, CLOCK], root)
+    group.select(["later"])
+    before = selected(group)
+    with pytest.raises(UsageError) as raised:
+        group.select(["now", name])
+    assert raised.value.slug == slug
+    assert next_step in raised.value.next_step
+    assert selected(group) == before
+    assert list(group.unused()) == ["weather.later"]
+
+
+@pytest.mark.parametrize(
+    ("standin", "slug", "where", "says"),
+    [
+        (
+            planned("w", "weather.toml", "no.toml"),
+            "stubs/no-file",
+            "standins.w.stubs[1]",
+            "No such",
+        ),
+        (planned("w", "."), "stubs/no-file", "standins.w.stubs[0]", "directory"),
+        (planned("w", "latin.toml"), "stubs/no-file", "standins.w.stubs[0]", "not UTF-8"),
+        (planned("w", "bad.toml"), "plan/missing-key", "bad.toml:1", "request"),
+        (
+            planned("w", "weather.toml", "clock.toml"),
+            "stubs/twice",
+            "clock.toml:5",
+            "first at weather.toml:5",
+        ),
+        (
+            planned("w", "weather.toml", default=("curent",)),
+            "stubs/unknown",
+            "standins.w.default",
+            "Did you mean 'current'? Known: current, troubled.",
+        ),
+        (planned("w", default=("current",)), "stubs/unknown", "standins.w.default", "none"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(
+    root: Path, standin: plan.StandIn, slug: str, where: str, says: str
+) -> None:
+    (root / "latin.toml").write_bytes(b"# \xe9")
+    (root / "bad.toml").write_text("[[stub]]\nname = 'x'")
+    with pytest.raises(PlanError) as raised:
+        standin_of(standin, root)
+    assert (raised.value.slug, raised.value.where) == (slug, where)
+    assert says in str(raised.value)
+
+
+def test_no_stand_ins_are_fine(tmp_path: Path) -> None:
+    with StandIns.of([], tmp_path) as group:
+        group.select()
+        assert (group.addresses(), group.uses(), group.unused()) == ({}, {}, {})
+
+
+def test_where_one_does_not_start_none_is_left_running() -> None:
+    before = threading.enumerate()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        second = StandIn("b", [], port=taken.getsockname()[1])
+        with pytest.raises(HarnessError) as raised, StandIns([StandIn("a", []), second]):
+            pass
+    assert raised.value.slug == "standins/not-started"
+    assert threading.enumerate() == before

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from quart import Quart
+
+from harness.errors import HarnessError, TargetError, UsageError
+from harness.target import AppPath
+from harness.targets.app import load_app
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _found_beside_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+
+def load(text: str) -> object:
+    return load_app(AppPath.parse(text), HERE)
+
+
+@pytest.mark.parametrize("text", ["apps:application", "apps:shop()"])
+def test_an_application_is_imported_or_made(text: str) -> None:
+    assert isinstance(load(text), Quart)
+
+
+def test_any_asgi_callable_will_do() -> None:
+    assert callable(load("apps:bare"))
+
+
+@pytest.mark.parametrize(
+    ("text", "slug", "said"),
+    [
+        ("nowhere:app", "target/no-module", "no module 'nowhere'"),
+        ("apps.nowhere:app", "target/no-module", "no module 'apps.nowhere'"),
+        ("apps:shopp()", "target/no-attribute", "no 'shopp'"),
+        ("apps:number", "target/not-asgi", "of type int"),
+        ("apps:wsgi", "target/not-asgi", "WSGI"),
+        ("apps:shop", "target/not-asgi", "write 'apps:shop()'"),
+    ],
+)
+def test_a_path_that_names_no_application_cannot_be_understood(
+    text: str, slug: str, said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(text)
+
+    assert caught.value.slug == slug
+    assert said in caught.value.message
+    assert caught.value.exit_code == 64
+
+
+def test_a_misspelt_attribute_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError) as caught:
+        load("apps:shopp()")
+
+    assert "Did you mean 'shop'?" in caught.value.next_step
+
+
+def test_a_factory_that_raises_is_named_with_its_line() -> None:
+    with pytest.raises(TargetError) as caught:
+        load("apps:broken_factory()")
+
+    assert "RuntimeError: needs settings" in caught.value.message
+    assert "apps.py:" in caught.value.where
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("x = 1 / 0", "ZeroDivisionError"),
+        ("def f(:", "SyntaxError"),
+    ],
+)
+def test_a_module_that_raises_gives_no_evidence(tmp_path: Path, source: str, said: str) -> None:
+    name = f"raises_{abs(hash(source))}"
+    (tmp_path / f"{name}.py").write_text(source)
+
+    with pytest.raises(HarnessError) as caught:
+        load_app(AppPath.parse(f"{name}:app"), tmp_path)
+
+    assert caught.value.slug == "target/import-failed"
+    assert said in caught.value.message
+    assert caught.value.exit_code == 2

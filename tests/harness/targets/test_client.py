@@ -1,0 +1,151 @@
+"""One set of tests for every target: what the client promises holds in each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import MappingProxyType
+
+import pytest
+import pytest_asyncio
+from quart.testing.connections import WebsocketDisconnectError
+
+from harness.errors import TargetError
+from harness.targets import Running
+from harness.targets.client import Client, Exchanges
+from harness.targets.forward import Forward
+from harness.targets.inproc import Inproc
+from harness.targets.served import Served, bound_socket, url_of
+
+from . import apps
+
+TARGETS = MappingProxyType({"inproc": Inproc, "served": Served})
+
+
+@pytest_asyncio.fixture(params=list(TARGETS), loop_scope="session")
+async def running(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    async with TARGETS[request.param](apps.shop(), "shop") as service:
+        yield service
+
+
+@pytest.fixture
+def exchanges() -> Exchanges:
+    return Exchanges()
+
+
+@pytest.fixture
+def client(running: Running, exchanges: Exchanges) -> Client:
+    return Client(running, exchanges)
+
+
+async def test_the_start_up_has_run(client: Client) -> None:
+    assert await (await client.get("/started")).get_json() == {"started": True}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_method_path_query_and_body_arrive(client: Client, method: str) -> None:
+    response = await client.open(
+        "/echo/a%20b/c", method=method, query_string={"q": ["1", "é&="]}, data="body"
+    )
+
+    seen = await response.get_json()
+    assert (seen["method"], seen["path"], seen["body"]) == (method, "a b/c", "body")
+    assert seen["args"] == {"q": ["1", "é&="]}
+
+
+async def test_json_and_forms_arrive_with_their_content_type(client: Client) -> None:
+    as_json = await (await client.post("/echo/x", json={"a": 1})).get_json()
+    as_form = await (await client.post("/echo/x", form={"a": "1"})).get_json()
+
+    assert (as_json["body"], as_json["kind"]) == ('{"a":1}'.replace(":", ": "), "application/json")
+    assert (as_form["body"], as_form["kind"]) == ("a=1", "application/x-www-form-urlencoded")
+
+
+async def test_cookies_are_kept(client: Client) -> None:
+    answers = [await (await client.get("/count")).get_data(as_text=True) for _ in range(3)]
+
+    assert answers == ["1", "2", "3"]
+
+
+async def test_redirects_are_followed_only_when_asked(client: Client) -> None:
+    assert (await client.get("/away")).status_code == 302
+    assert (await client.get("/away", follow_redirects=True)).status_code == 200
+
+
+async def test_streams_arrive_whole(client: Client) -> None:
+    assert await (await client.get("/stream")).get_data() == b"0\n1\n2\n"
+
+
+async def test_each_exchange_is_counted_and_carries_a_trace_context(
+    client: Client, exchanges: Exchanges
+) -> None:
+    seen = await (await client.post("/echo/x")).get_json()
+    await client.get("/nowhere")
+
+    one, other = exchanges.take()
+    assert (one.method, one.path, one.status) == ("POST", "/echo/x", 200)
+    assert (other.path, other.status) == ("/nowhere", 404)
+    assert seen["traceparent"] == one.traceparent
+    assert exchanges.take() == []
+
+
+async def test_a_trace_context_of_the_tests_own_is_kept(client: Client) -> None:
+    mine = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    response = await client.get("/echo/x", headers={"traceparent": mine})
+
+    assert (await response.get_json())["traceparent"] == mine
+
+
+async def test_websockets_talk(client: Client) -> None:
+    async with client.websocket("/ws") as socket:
+        await socket.send("hello")
+        assert await socket.receive() == "you said hello"
+
+
+async def test_a_websocket_that_does_not_exist_is_refused(client: Client) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - Quart's own, which differ
+        async with client.websocket("/nowhere") as socket:
+            await socket.receive()
+
+    assert not isinstance(caught.value, WebsocketDisconnectError | TargetError)
+
+
+async def test_a_body_that_breaks_off_is_an_error_in_the_test(client: Client) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011 - the application's in process, else the client's
+        await client.get("/broken")
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+async def test_an_asgi_application_of_no_framework_is_carried(target: str) -> None:
+    async with TARGETS[target](apps.bare, "bare") as service:
+        response = await Client(service, Exchanges()).get("/")
+
+    assert (response.status_code, response.headers["x-bare"]) == (200, "yes")
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+async def test_a_start_up_that_raises_is_named(target: str) -> None:
+    service = TARGETS[target](apps.no_start(), "shop")
+
+    with pytest.raises(TargetError, match="no database") as caught:
+        await service.__aenter__()
+
+    await service.__aexit__(None, None, None)
+    assert caught.value.exit_code == 2
+
+
+async def test_the_address_of_a_real_server_is_what_the_service_sees() -> None:
+    async with Served(apps.shop(), "shop") as service:
+        seen = await (await Client(service, Exchanges()).get("/echo/x")).get_json()
+
+    assert f"http://{seen['host']}" == service.url
+
+
+async def test_where_nothing_answers_the_error_says_so() -> None:
+    with bound_socket() as nobody:
+        forward = Forward(url_of(nobody))
+        service = type("Gone", (), {"app": apps.bare, "wire": forward})()
+
+        with pytest.raises(TargetError, match="nothing answers"):
+            await Client(service, Exchanges()).get("/")
+        await forward.close()

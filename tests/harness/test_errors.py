@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import (
+    EvidenceError,
+    HarnessError,
+    PlanError,
+    TargetError,
+    UsageError,
+    nearest,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "exit_code"),
+    [
+        (HarnessError, 2),
+        (TargetError, 2),
+        (EvidenceError, 2),
+        (UsageError, 64),
+        (PlanError, 64),
+    ],
+)
+def test_an_error_knows_its_exit_code(kind: type[HarnessError], exit_code: int) -> None:
+    assert kind("a/b", "it is so").exit_code == exit_code
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (HarnessError("a/b", "it is so"), "it is so (a/b)"),
+        (HarnessError("a/b", "it is so", where="f:1"), "f:1: it is so (a/b)"),
+        (HarnessError("a/b", "it is so", next_step="do"), "it is so (a/b)\n  next: do"),
+        (PlanError("a/b", "so", where="f", next_step="do"), "f: so (a/b)\n  next: do"),
+    ],
+)
+def test_an_error_says_what_where_and_what_next(error: HarnessError, told: str) -> None:
+    assert str(error) == told
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "told"),
+    [
+        ("ap", ["env", "app"], "Did you mean 'app'? Known: app, env."),
+        ("zzz", ["env", "app"], "Known: app, env."),
+        ("zzz", [], "Known: none."),
+    ],
+)
+def test_the_nearest_name_is_meant(word: str, known: list[str], told: str) -> None:
+    assert nearest(word, known) == told

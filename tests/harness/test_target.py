@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.target import AppPath, TargetKind, is_allowed, is_loopback
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "LOCALHOST", "localhost.", "localhost.localdomain", "ip6-localhost",
+        "app.localhost", "127.0.0.1", "127.255.255.254", "::1", "[::1]", "::1%lo",
+        "::ffff:127.0.0.1", "0.0.0.0", "::",
+    ],
+)  # fmt: skip
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "", "example.invalid", "localhost.example.invalid", "mylocalhost", ".local", "128.0.0.1",
+        "192.0.2.1", "10.0.0.1", "169.254.169.254", "2001:db8::1", "fe80::1%lo",
+        "::ffff:192.0.2.1", "127.1", "2130706433", "127.0.0.1.example.invalid",
+    ],
+)  # fmt: skip
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@given(st.ip_addresses())
+def test_an_address_is_loopback_or_this_machine_or_neither(address: object) -> None:
+    expected = getattr(address, "is_loopback") or getattr(address, "is_unspecified")  # noqa: B009
+    mapped = getattr(address, "ipv4_mapped", None)
+    assert is_loopback(str(address)) is bool(expected or (mapped and mapped.is_loopback))
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("staging.example.invalid", True),
+        ("STAGING.example.invalid", True),
+        ("example.invalid", False),
+        ("a.staging.example.invalid", False),
+        ("2001:db8::1", True),
+        ("[2001:db8::1]", True),
+        ("2001:db8::2", False),
+        ("localhost", True),
+    ],
+)
+def test_hosts_are_allowed_by_name(host: str, allowed: bool) -> None:
+    assert is_allowed(host, ["Staging.example.invalid", "2001:db8::1"]) is allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "again"),
+    [
+        ("app", AppPath("app", "app", False), "app:app"),
+        ("a.b.c", AppPath("a.b.c", "app", False), "a.b.c:app"),
+        ("a:b", AppPath("a", "b", False), "a:b"),
+        ("a:b.c", AppPath("a", "b.c", False), "a:b.c"),
+        ("a.b:make()", AppPath("a.b", "make", True), "a.b:make()"),
+        ("  a:b  ", AppPath("a", "b", False), "a:b"),
+    ],
+)
+def test_an_import_string(text: str, path: AppPath, again: str) -> None:
+    assert AppPath.parse(text) == path
+    assert str(path) == again
+    assert AppPath.parse(again) == path
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a:", ":b", "a:b(1)", "a:b(", "a/b.py:app", "a:b:c", "a-b:c", "a()", "a:b()\nx"]
+)
+def test_what_is_no_import_string(text: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        AppPath.parse(text)
+    assert raised.value.slug == "target/app-syntax"
+
+
+def test_a_kind_of_target() -> None:
+    assert [TargetKind.parse(kind) for kind in ("inproc", "served")] == list(TargetKind)
+    with pytest.raises(UsageError) as raised:
+        TargetKind.parse("live")
+    assert raised.value.slug == "target/unknown"
+    assert raised.value.next_step == "use one of: inproc, served"
