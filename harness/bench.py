@@ -55,19 +55,20 @@ class Bench:
             return Inproc(app, service.name)
         return Served(app, service.name)
 
-    def surprises(self) -> list[str]:
-        """Return, once, every call that was refused or not answered, and every unused stub.
-
-        Unused is a stub that was selected by name since the last selection and not called.
-        """
+    def leftovers(self) -> list[str]:
+        """Return, once, every call that was refused or that no stub answered."""
         refused, self._refused = self._refused, []
+        return refused if self.rig is None else [*refused, *self.rig.standins.take_unmatched()]
+
+    def surprises(self) -> list[str]:
+        """Return the leftovers, and each stub that was selected by name and not called since."""
         if self.rig is None:
-            return refused
+            return self.leftovers()
         unused = [
             f"the test selected the stub {name} ({stub.where}), and nothing called it"
             for name, stub in self.rig.standins.unused().items()
         ]
-        return [*refused, *self.rig.standins.take_unmatched(), *unused]
+        return [*self.leftovers(), *unused]
 
     def close(self) -> None:
         """Undo everything, in reverse."""

@@ -138,7 +138,7 @@ def _uses_client(item: pytest.Item) -> bool:
 def _note_leftovers(config: pytest.Config, bench: Bench) -> None:
     """Note what happened between two tests, such as a background task's call."""
     recorder = config.stash.get(_RECORDER, None)
-    surprises = bench.surprises()
+    surprises = bench.leftovers()
     if recorder is not None:
         place = f"after {recorder.last_test}" if recorder.last_test else "before the first test"
         for told in surprises:

@@ -170,6 +170,15 @@ def _not_checked(root: Path, path: str, scan: _Scan) -> NotChecked:
     return tool_error(path, scan.skipped.get(path, "Bandit did not look at it"))
 
 
+_QUOTES_SECRETS = ("B105", "B106", "B107")
+
+
+def _without_secret(issue: Any) -> str:
+    """Return Bandit's words; of a hard-coded password without the password."""
+    text = str(issue.text)
+    return text.partition(":")[0] if issue.test_id in _QUOTES_SECRETS else text
+
+
 def _weakness(path: str, issue: Any, *, suppressed: bool) -> Weakness:
     return Weakness(
         path=path,
@@ -177,6 +186,6 @@ def _weakness(path: str, issue: Any, *, suppressed: bool) -> Weakness:
         rule=issue.test_id,
         severity=issue.severity.lower(),
         confidence=issue.confidence.lower(),
-        message=writable(issue.text),
+        message=writable(_without_secret(issue)),
         suppressed=suppressed,
     )

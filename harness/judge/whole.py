@@ -57,6 +57,9 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
     )
 
 
+_MOST_SAID = 3
+
+
 def headline(
     outcome: Outcome,
     findings: Sequence[Finding],
@@ -65,21 +68,44 @@ def headline(
     gate_rows: Sequence[GateRow],
 ) -> str:
     """Say in one line what the verdict rests on."""
-    bad = [finding for finding in findings if finding.outcome is outcome]
-    if outcome is not Outcome.PASS:
-        first = bad[0]
-        told = (first.message.splitlines() or [""])[0]
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        return f"{told}{more}"
+    if outcome is Outcome.PASS:
+        said = _passed(tests, loads, gate_rows)
+    else:
+        bad = [f for f in findings if f.outcome is outcome]
+        said = list(dict.fromkeys(_said(f, tests) for f in bad if f.slug not in _PLACES))
+    more = f" (and {len(said) - _MOST_SAID} more)" if len(said) > _MOST_SAID else ""
+    return "; ".join(said[:_MOST_SAID]) + more
+
+
+_PLACES = ("complexity/limit", "coverage/lines", "coverage/branches")
+"""Places beyond a limit, of which the limit itself is a finding, too."""
+
+
+def _passed(
+    tests: Sequence[FunctionalRow], loads: Sequence[LoadRun], gate_rows: Sequence[GateRow]
+) -> list[str]:
     said = []
     if tests:
-        targets = " and ".join(row.target for row in tests)
+        targets = " and ".join(dict.fromkeys(row.target for row in tests))
         said.append(f"{sum(row.passed for row in tests)} tests passed ({targets})")
     if loads:
         said.append(f"{sum(run.visits_started for run in loads)} visits under load")
     if gate_rows:
         said.append(f"{len(gate_rows)} limits kept")
-    return ", ".join(said)
+    return said
+
+
+def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
+    """Say one bad finding in a few words; all failed tests say the same."""
+    if finding.slug in ("functional/failed", "functional/error", "functional/xpassed"):
+        bad = sum(row.failed + row.errors + row.xpassed for row in tests)
+        return f"{bad} of {sum(row.tests for row in tests)} tests failed"
+    first = (finding.message.splitlines() or [""])[0]
+    if finding.measured is None or finding.limit is None:
+        return first
+    short = f"{finding.measured:.4g}"
+    exact = short if float(short) != finding.limit else repr(finding.measured)
+    return f"{first}: measured {exact}{finding.unit or ''}"
 
 
 def _missing(part: str) -> Finding:

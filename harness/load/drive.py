@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 import socket
 import sys
 import time
@@ -132,7 +131,7 @@ def _run(job: Job, env: Mapping[str, str], tail: Tail, progress: Progress) -> No
     with log.open("ab") as output:
         child = Child(
             [sys.executable, "-m", "harness.load.host", msgspec.json.encode(job).decode()],
-            env={**env, "PYTHONPATH": _python_path(env)},
+            env=env,
             cwd=Path(job.root),
             output=output,
         )
@@ -151,12 +150,6 @@ def _run(job: Job, env: Mapping[str, str], tail: Tail, progress: Progress) -> No
             where=str(log),
             next_step="read that log",
         )
-
-
-def _python_path(env: Mapping[str, str]) -> str:
-    """Let the child find this very package, wherever the project that it works in is."""
-    home = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join(filter(None, [env.get("PYTHONPATH"), home]))
 
 
 def _follow(child: Child, job: Job, log: Path, tail: Tail, progress: Progress) -> None:

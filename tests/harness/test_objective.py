@@ -42,7 +42,9 @@ def test_a_step_can_be_named_without_its_scenario() -> None:
     assert (found.scenario, found.step) == (None, "GET /")
 
 
-@pytest.mark.parametrize(("letter", "limit"), [("A", 5), ("B", 10), ("C", 20), ("D", 30), ("E", 40)])
+@pytest.mark.parametrize(
+    ("letter", "limit"), [("A", 5), ("B", 10), ("C", 20), ("D", 30), ("E", 40)]
+)
 def test_a_letter_means_the_worst_of_radons_rank(letter: str, limit: int) -> None:
     assert parse_objective(f"complexity.max <= {letter}", Family.GATE).limit == limit
 

@@ -45,7 +45,8 @@ def test_a_pace_is_read_and_written_back(text: str, pace: Rate | Workers) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "20/s", "20s for 15s", "0/s for 5s", "0 workers for 5s", "5/s for 0s", "-1/s for 5s"]
+    "text",
+    ["", "20/s", "20s for 15s", "0/s for 5s", "0 workers for 5s", "5/s for 0s", "-1/s for 5s"],
 )
 def test_what_is_no_pace_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -11,7 +11,9 @@ BEGUN = facts.Begun(part=PART, at="2026-01-01T00:00:00+00:00", python="3.11.7", 
 ENDED = facts.Ended(part=PART, at="2026-01-01T00:00:09+00:00")
 
 
-def result(outcome: facts.TestOutcome = "passed", exchanges: int = 1, name: str = "a") -> facts.Tested:
+def result(
+    outcome: facts.TestOutcome = "passed", exchanges: int = 1, name: str = "a"
+) -> facts.Tested:
     return facts.Tested(
         nodeid=f"t.py::test_{name}", where="t.py:3", outcome=outcome, duration_s=0.1,
         exchanges=exchanges, message="assert 1 == 2", service="shop", target="served",

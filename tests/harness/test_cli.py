@@ -1,0 +1,460 @@
+"""The command line as a user has it: a process, its output, its exit code, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+APP = '''
+import asyncio
+import os
+
+import aiohttp
+from quart import Quart
+
+SLOW_S = 0
+
+
+def create_app():
+    app = Quart(__name__)
+
+    @app.get("/")
+    async def index():
+        await asyncio.sleep(SLOW_S)
+        return {"hello": "world"}
+
+    @app.get("/weather")
+    async def weather():
+        async with aiohttp.ClientSession() as session:
+            async with session.get(os.environ["WEATHER_URL"] + "/now") as response:
+                return {"celsius": (await response.json())["celsius"]}
+
+    return app
+'''
+
+TESTS = '''
+async def test_the_index_says_hello(client):
+    response = await client.get("/")
+
+    assert response.status_code == 200
+    assert await response.get_json() == {"hello": "world"}
+
+
+async def test_the_weather_is_asked_of_the_outside(client):
+    assert await (await client.get("/weather")).get_json() == {"celsius": 15}
+'''
+
+SCENARIOS = '''
+import os
+
+from molotov import scenario
+
+URL = os.environ["HARNESS_TARGET"]
+
+
+@scenario(weight=3)
+async def index(session):
+    async with session.get(URL + "/") as response:
+        assert response.status == 200
+
+
+@scenario(weight=1)
+async def weather(session):
+    async with session.get(URL + "/weather") as response:
+        assert (await response.json())["celsius"] == 15
+'''
+
+STUBS = '''
+[[stub]]
+name = "now"
+request = { method = "GET", path = "/now" }
+reply = { json = { celsius = 15 } }
+'''
+
+PLAN = '''
+[services.shop]
+app = "shop:create_app()"
+env = { WEATHER_URL = "{weather.url}" }
+
+[standins.weather]
+origin = "https://weather.example.org"
+stubs = ["weather.toml"]
+default = ["now"]
+
+[tests]
+paths = ["tests"]
+targets = ["inproc", "served"]
+
+[load.mix]
+scenarios = "mix.py"
+pace = "40/s for 3s"
+objectives = ["p50 < 400ms"]
+
+[gates]
+paths = ["shop.py"]
+limits = [
+    "complexity.max <= 10", "security.high == 0", "security.medium == 0", "coverage.lines >= 90%",
+]
+'''
+
+
+class Project:
+    """A small project in a folder, and the harness run in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "tests").mkdir()
+        for name, text in {
+            "shop.py": APP, "tests/test_shop.py": TESTS, "mix.py": SCENARIOS,
+            "weather.toml": STUBS, "harness.toml": PLAN,
+        }.items():  # fmt: skip
+            (root / name).write_text(text)
+
+    def change(self, name: str, old: str, new: str) -> None:
+        text = (self.root / name).read_text()
+        assert old in text
+        (self.root / name).write_text(text.replace(old, new))
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness", *arguments],
+            cwd=self.root, env={**_clean(), **env}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def harness(self, *arguments: str, **env: str) -> tuple[int, str]:
+        process = self.start(*arguments, **env)
+        output, _ = process.communicate(timeout=90)
+        return process.returncode, output
+
+    def record(self) -> dict[str, Any]:
+        (path,) = (self.root / "reports").glob("*/record.json")
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
+
+
+def _clean() -> dict[str, str]:
+    """Leave out what a surrounding run or measurement has set."""
+    unwanted = ("HARNESS_", "COVERAGE_", "PYTEST_", "COV_CORE_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_a_healthy_project_passes_with_the_verdict_on_the_first_line(project: Project) -> None:
+    code, output = project.harness("run", "--json", "out.json")
+
+    assert code == 0, output
+    assert "\nPASS: 4 tests passed (inproc and served); 120 visits under load; 4 limits" in output
+    record = json.loads((project.root / "out.json").read_text())
+    assert record["outcome"] == "PASS"
+    assert record == project.record()
+    assert [row["target"] for row in record["functional"]] == ["inproc", "served"]
+    assert {row["name"]: row["outcome"] for row in record["gates"]}.popitem()[1] == "PASS"
+    assert record["not_checked"] == []
+    (page,) = (project.root / "reports").glob("*/report.html")
+    assert page.stat().st_size < 300_000
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("shop.py", '{"hello": "world"}', '({"hello": "world"}, 202)', "tests/test_shop.py:5"),
+        ("shop.py", "SLOW_S = 0", "SLOW_S = 0.6", "p50 < 400ms"),
+        ("shop.py", "SLOW_S = 0", "SLOW_S = eval('0')", "shop.py:8"),
+        ("mix.py", "== 15", "== 16", "mix.py:18 in weather: assertion"),
+        ("weather.toml", 'path = "/now"', 'path = "/then"', "path: wanted /then, got /now"),
+        ("tests/test_shop.py", "async def test_the_weather", "async def _", "coverage.lines"),
+    ],
+)
+def test_a_planted_fault_fails_and_the_message_names_its_place(
+    project: Project, name: str, old: str, new: str, said: str
+) -> None:
+    project.change(name, old, new)
+    if said == "coverage.lines":
+        project.change("mix.py", "weight=1", "weight=0")
+
+    code, output = project.harness("run")
+
+    assert code == 1, output
+    assert said in output
+
+
+def test_a_closure_of_twenty_branches_fails(project: Project) -> None:
+    branches = "\n".join(f"        if request == {n}: return {n}" for n in range(20))
+    project.change("shop.py", "    return app", f"    def inner(request):\n{branches}\n    return app")
+
+    code, output = project.harness("gates", "shop.py", "--limit", "complexity.max <= 10")
+
+    assert code == 1
+    assert "create_app.inner" in output
+    assert "measured 21, limit 10" in output
+
+
+def test_a_stub_that_the_plan_names_and_no_file_has_cannot_be_understood(project: Project) -> None:
+    project.change("weather.toml", 'name = "now"', 'name = "then"')
+
+    code, output = project.harness("run")
+
+    assert code == 64, output
+    assert "no stub 'now'" in output
+    assert "Known: then" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--plan", "nowhere.toml"], "there is no plan"),
+        (["test", "nowhere"], "there is no 'nowhere'"),
+        (["test", "tests", "--target", "outer"], "unknown target 'outer'"),
+        (["test", "tests", "--app", "shop app"], "cannot read the import string"),
+        (["test", "tests", "--app", "shopp:app"], "there is no module 'shopp'"),
+        (["test", "tests", "--app", "shop:create"], "Did you mean 'create_app'?"),
+        (["test", "tests", "--app", "shop:SLOW_S"], "not an ASGI application"),
+        (["load", "nowhere.py"], "there is no scenario file"),
+        (["load", "weather.toml", "--target", "http://127.0.0.1:9"], "weather.toml"),
+        (["load", "mix.py", "--target", "http://192.0.2.1"], "--allow-host 192.0.2.1"),
+        (["load", "mix.py", "--target", "127.0.0.1:5000"], "with its scheme"),
+        (["load", "mix.py", "--target", ""], "cannot read the address"),
+        (["load", "mix.py", "--objective", "p98 < 1s"], "unknown indicator 'p98'"),
+        (["load", "mix.py", "--rate", "5", "-w", "2"], "choose one"),
+        (["gates", "nowhere"], "there is no 'nowhere'"),
+        (["gates", "shop.py", "--limit", "complexity <= 3"], "complexity.max"),
+        (["gatse"], "gates"),
+        (["run", "--nope"], "--nope"),
+        (["run", "--reports", "harness.toml"], "cannot be written"),
+        (["report", "--json"], "requires an argument"),
+    ],
+)
+def test_what_cannot_be_understood_exits_64_with_one_message(
+    project: Project, arguments: list[str], said: str
+) -> None:
+    code, output = project.harness(*arguments)
+
+    assert code == 64, output
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_an_empty_plan_cannot_be_understood(project: Project) -> None:
+    (project.root / "harness.toml").write_text("")
+
+    assert project.harness("run")[0] == 64
+
+
+def test_outside_a_project_the_message_says_what_to_type(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "run"],
+        cwd=tmp_path, env=_clean(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 64
+    assert "harness test PATH --app module:attr" in done.stderr
+
+
+def test_a_dead_port_is_unknown(project: Project) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+        code, output = project.harness("load", "mix.py", "--target", url, "-d", "2")
+
+    assert code == 2
+    assert "nothing answers" in output
+    assert url in output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("def create_app():", "1 / 0\ndef create_app():", "ZeroDivisionError"),
+        ("    return app", "    raise RuntimeError('no settings')", "no settings"),
+        (
+            "    return app",
+            "    @app.before_serving\n    async def start(): raise OSError('no database')\n"
+            "    return app",
+            "no database",
+        ),
+    ],
+)
+def test_a_service_that_does_not_start_is_unknown_in_every_part(
+    project: Project, old: str, new: str, said: str
+) -> None:
+    project.change("shop.py", old, new)
+
+    for arguments in (["test"], ["load"]):
+        code, output = project.harness(*arguments)
+        assert code == 2, output
+        assert said in output
+
+
+def test_a_test_file_that_cannot_be_imported_is_unknown_although_others_pass(
+    project: Project,
+) -> None:
+    (project.root / "tests" / "test_more.py").write_text("import nowhere_at_all\n")
+
+    code, output = project.harness("test", "--target", "inproc")
+
+    assert code == 2
+    assert "tests/test_more.py" in output
+    assert "nowhere_at_all" in output
+
+
+def test_a_suite_that_skips_everything_is_unknown(project: Project) -> None:
+    project.change("tests/test_shop.py", "async def", "import pytest\n\n\n@pytest.mark.skip('x')\nasync def")
+
+    assert project.harness("test", "--target", "inproc")[0] == 2
+
+
+def test_a_scenario_that_always_fails_exits_1_quietly_or_not(project: Project) -> None:
+    project.change("mix.py", "== 200", "== 500")
+    arguments = ["load", "mix.py", "-d", "1", "--app", "shop:create_app()"]
+
+    code, output = project.harness(*arguments)
+
+    assert code == 1
+    assert "mix.py:12 in index: assertion" in output
+
+
+def test_an_outside_call_fails_the_test_that_made_it_and_names_the_host(project: Project) -> None:
+    project.change("shop.py", 'os.environ["WEATHER_URL"]', '"http://weather.example.org"')
+
+    code, output = project.harness("test", "--target", "served")
+
+    assert code == 1
+    assert "weather.example.org" in output
+
+
+def test_a_stub_that_a_test_selected_and_did_not_use_fails_it(project: Project) -> None:
+    project.change(
+        "tests/test_shop.py",
+        "async def test_the_index",
+        'import pytest\n\n\n@pytest.mark.stubs("weather.now")\nasync def test_the_index',
+    )
+
+    code, output = project.harness("test", "--target", "inproc")
+
+    assert code == 1
+    assert "selected the stub weather.now (weather.toml:2), and nothing called it" in output
+
+
+def test_a_crash_of_our_own_is_unknown_and_not_a_traceback(project: Project) -> None:
+    (project.root / "sitecustomize.py").write_text(
+        "import harness.judge.whole\n"
+        "def crash(*arguments): raise KeyError('ours')\n"
+        "harness.judge.whole.fold = crash\n"
+    )
+
+    code, output = project.harness("gates", "shop.py", PYTHONPATH=str(project.root))
+
+    assert code == 2
+    assert "UNKNOWN" in output
+    assert "the harness itself failed" in output
+    assert "Traceback" not in output
+
+
+def test_a_run_can_be_judged_again_from_its_folder_alone(project: Project) -> None:
+    project.harness("gates", "shop.py")
+    (folder,) = (project.root / "reports").iterdir()
+    before = (folder / "record.json").read_bytes()
+    (folder / "record.json").unlink()
+    moved = folder.rename(project.root / "elsewhere")
+    (project.root / "shop.py").unlink()
+
+    code, _ = project.harness("report", "elsewhere")
+
+    assert code == 0
+    assert (moved / "record.json").read_bytes() == before
+
+
+def test_commands_of_one_run_share_a_folder_and_the_report_misses_what_was_not_run(
+    project: Project,
+) -> None:
+    shared = {"HARNESS_RUN": "one"}
+
+    assert project.harness("test", "--target", "inproc", **shared)[0] == 0
+    code, output = project.harness("report", **shared)
+
+    assert code == 2
+    assert "no evidence of functional-served" in output
+    assert "no evidence of load-mix" in output
+    assert project.harness("test", "--target", "inproc", **shared)[0] == 64
+
+
+def test_evidence_about_other_code_does_not_join_a_run(project: Project) -> None:
+    project.harness("test", "--target", "inproc", HARNESS_RUN="one")
+    project.change("shop.py", "world", "moon")
+
+    code, output = project.harness("gates", HARNESS_RUN="one")
+
+    assert code == 64
+    assert "the code has changed" in output
+
+
+def test_a_report_without_a_run_is_unknown(project: Project) -> None:
+    code, output = project.harness("report")
+
+    assert code == 2
+    assert "harness run" in output
+
+
+@pytest.mark.parametrize("at", ["functional tests, inproc", "functional tests, served", "load mix"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_no_process_and_a_readable_folder(
+    project: Project, at: str, number: signal.Signals
+) -> None:
+    project.change("harness.toml", "for 3s", "for 30s")
+    process = project.start("run")
+    assert process.stdout is not None
+    seen = ""
+    while at not in seen:
+        line = process.stdout.readline()
+        assert line, seen
+        seen += line
+    time.sleep(0.5)
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=40)
+
+    assert process.returncode == 130, seen + rest
+    assert _left_in(project.root) == []
+    assert project.record()["outcome"] in ("UNKNOWN", "FAIL")
+    assert project.harness("report")[0] in (1, 2)
+
+
+def test_a_killed_run_leaves_no_process_and_a_readable_folder(project: Project) -> None:
+    project.change("harness.toml", "for 3s", "for 30s")
+    process = project.start("load")
+    assert process.stdout is not None
+    while "load mix" not in process.stdout.readline():
+        pass
+    time.sleep(3)
+    process.kill()
+    process.communicate(timeout=20)
+
+    deadline = time.monotonic() + 15
+    while _left_in(project.root) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _left_in(project.root) == []
+    code, output = project.harness("report")
+    assert code == 2
+    assert "did not end by itself" in output
+
+
+def _left_in(folder: Path) -> list[str]:
+    """Return the command lines of processes whose working directory is `folder`."""
+    found = subprocess.run(
+        ["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return [line for line in found if str(folder) in line and "ps -axo" not in line]
