@@ -236,11 +236,17 @@ def _loads(plan: Plan, scenarios: str | None, options: dict[str, Any]) -> list[L
                 next_step="change it in the plan, or name its scenario file",
             )
         return chosen
-    if not Path(scenarios).exists() and not _is_module(scenarios):
+    is_file = Path(scenarios).exists()
+    if not is_file and not _is_module(scenarios):
         known = nearest(scenarios, planned) if planned else ""
         raise UsageError(
             "load/no-scenarios", f"there is no scenario file {scenarios!r}", next_step=known
         )
+    if is_file and not scenarios.endswith(".py"):
+        raise UsageError(
+            "load/scenario-file", f"{scenarios} is not a Python file",
+            next_step="name a file with Molotov scenarios in it",
+        )  # fmt: skip
     return [_load_of(scenarios, options)]
 
 

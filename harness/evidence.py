@@ -160,6 +160,11 @@ class RunFolder:
                 next_step="name a folder that holds a run.json",
             ) from None
 
+    def refuse_second(self, part: str) -> None:
+        """Raise UsageError where the run has evidence of `part` already."""
+        if (self.path / f"{part}.jsonl").exists():
+            raise _second(self.path / f"{part}.jsonl", part)
+
     def write(self, name: str, content: bytes) -> Path:
         """Write a file whole or not at all: to a temporary name first, then renamed."""
         target = self.path / name
@@ -186,6 +191,15 @@ def _not_written(path: Path, error: OSError) -> EvidenceError:
     )
 
 
+def _second(path: Path, part: str) -> UsageError:
+    return UsageError(
+        "evidence/part-exists",
+        f"this run already has evidence of {part}",
+        where=str(path),
+        next_step="start another run: unset HARNESS_RUN, or give it another name",
+    )
+
+
 class Part:
     """The facts of one part of a run, appended and flushed to the disk fact by fact.
 
@@ -199,12 +213,7 @@ class Part:
         try:
             self._file = self.path.open("xb", buffering=0)
         except FileExistsError:
-            raise UsageError(
-                "evidence/part-exists",
-                f"this run already has evidence of {name}",
-                where=str(self.path),
-                next_step="start another run: unset HARNESS_RUN, or give it another name",
-            ) from None
+            raise _second(self.path, name) from None
         except OSError as error:
             raise _not_written(self.path, error) from None
 

@@ -81,6 +81,7 @@ class Run:
     ) -> str:
         """Run the functional tests in one target and return the part's name."""
         part = f"functional-{target}"
+        self.folder.refuse_second(part)
         self.say(f"functional tests, {target}")
         module = ["pytest", *self._plugin_options(target), *options, *paths]
         code = python_files(self.root, self.plan.gates.paths) if self.plan.gates else ()
@@ -192,10 +193,9 @@ class Run:
 
     def _note_failure(self, part: str, error: HarnessError) -> None:
         """Note an error that came before the part itself could."""
-        facts = self.folder.facts().part(part) or ()
-        if not any(isinstance(fact, Problem) for fact in facts):
-            name = f"{part}.failure" if facts else part
-            with Part(self.folder.path, name) as noted:
+        facts = self.folder.facts().part(part)
+        if not any(isinstance(fact, Problem) for fact in facts or ()):
+            with Part(self.folder.path, part if facts is None else f"{part}.failure") as noted:
                 noted.note(problem(error))
 
 

@@ -32,7 +32,7 @@ def of_part(part: str, facts: tuple[Fact, ...], below: tuple[Fact, ...] = ()) ->
     `below` are the facts of its processes.
     """
     judgement = Judgement()
-    problems = [fact for fact in (*facts, *below) if isinstance(fact, Problem)]
+    problems = list(dict.fromkeys(f for f in (*facts, *below) if isinstance(f, Problem)))
     for told in problems:
         judgement.findings.append(
             unknown(told.slug, told.where or part, told.message, told.next_step)

@@ -106,8 +106,8 @@ def judge(
     """Judge one load."""
     judgement = of_part(part, facts, below)
     measured = Measured.of(facts, below)
-    if measured is None:
-        return judgement, None, []
+    if measured is None or (judgement.findings and not measured.visits):
+        return judgement, None, []  # what kept it from beginning has been said
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
     sick = _sickness(measured)
     judgement.extend(_evidence(part, measured))
@@ -186,6 +186,10 @@ def _rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
     judgement = Judgement()
     due = measured.begun.visits
     if measured.begun.asked_rate is None or not due or not measured.newest:
+        return judgement
+    if measured.seconds < float(RATE_REACHED) * measured.begun.duration_s:
+        told = f"it lasted {measured.seconds:.1f} of {measured.begun.duration_s:g} s"
+        judgement.findings.append(unknown("load/cut-short", part, told))
         return judgement
     reached = measured.started >= RATE_REACHED * due
     told = f"{measured.started} of {due} visits were started in time"

@@ -23,9 +23,13 @@ def load_app(path: AppPath, root: Path) -> Asgi:
     """
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    found = _attribute(_module(path), path)
-    if path.is_factory:
-        found = _called(found, path)
+    try:
+        found = _attribute(_module(path), path)
+        if path.is_factory:
+            found = _called(found, path)
+    except TargetError as error:
+        error.where = _below(root, error.where)
+        raise
     _refuse_what_is_not_asgi(found, path)
     return cast(Asgi, found)
 
@@ -80,6 +84,10 @@ def _raised(what: str, path: AppPath, error: BaseException) -> TargetError:
         where=where,
         next_step="mend it, or set what it needs in the plan: [services.NAME] env = { … }",
     )
+
+
+def _below(root: Path, where: str) -> str:
+    return where.removeprefix(f"{root}/")
 
 
 def _refuse_what_is_not_asgi(found: Any, path: AppPath) -> None:

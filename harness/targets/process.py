@@ -64,6 +64,7 @@ class Process:
         self.url = url_of(self._socket)
         self._log = folder / "logs" / f"{service.name}.log"
         self._child: leash.Child | None = None
+        self._ready = False
 
     def __enter__(self) -> Process:
         job = _Job(
@@ -91,6 +92,7 @@ class Process:
         except BaseException:
             self.__exit__(None, None, None)
             raise
+        self._ready = True
         return self
 
     def __exit__(
@@ -104,7 +106,7 @@ class Process:
             return
         code = self._child.returncode
         self._child.stop(SHUTDOWN_S)
-        if code is not None and kind is None:
+        if code is not None and self._ready:
             self._note_death(code)
 
     def _note_death(self, code: int) -> None:

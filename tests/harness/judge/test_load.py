@@ -215,3 +215,10 @@ def test_snapshots_are_cumulative_so_the_newest_of_each_process_counts() -> None
 def test_a_closed_pace_says_that_queueing_is_not_visible() -> None:
     assert not judged(load_of([]), snapshot(hundred()))[2].queueing_visible
     assert judged(load_of([], 100), snapshot(hundred()))[2].queueing_visible
+
+
+def test_a_rate_is_not_blamed_on_the_target_where_the_load_was_cut_short() -> None:
+    outcome, found, _, _ = judged(load_of([], 100), snapshot(hundred()[:20], at_s=3, final=False))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "load/rate-not-reached" not in found
