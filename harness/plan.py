@@ -222,6 +222,14 @@ class _Reader:
         tables = self.document.tables.get(section, {})
         if not isinstance(tables, dict):
             raise self.document.error("plan/wrong-type", f"{section} must be a table", [section])
+        for name in tables:
+            if not _NAME.match(name):
+                raise self.document.error(
+                    "plan/name",
+                    f"{name!r} cannot be a name in [{section}]",
+                    [section, name],
+                    "use letters, digits, '-' and '_': names become parts of files' names",
+                )
         return tuple(make(name, raw) for name, raw in tables.items())
 
     def _strings(self, key: str) -> tuple[str, ...]:
@@ -307,6 +315,7 @@ class _Reader:
                 ) from None
 
 
+_NAME = re.compile(r"[\w-]+\Z")
 _PLACEHOLDER = re.compile(r"\{([\w.-]+)\}")
 
 

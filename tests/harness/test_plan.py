@@ -76,6 +76,7 @@ def test_without_limits_gates_have_documented_ones() -> None:
         ('["weather.toml"]', '"weather.toml"', 10, "standins.weather.stubs: expected `array`"),
         ("https://api.example.org", "api.example.org", 9, "cannot read the origin"),
         ('["complexity.max <= 10"]', "[]", 24, "it would check nothing"),
+        ("[load.mix]", '[load."../mix"]', 17, "'../mix' cannot be a name"),
         ("[services.shop]", "[services.a]\napp='a'\n[services.shop]", 6, "several services"),
     ],
 )

@@ -1,0 +1,111 @@
+"""The command line: arguments in, one verdict and one exit code out. A module per verb."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError, UsageError, nearest
+
+INTERRUPTED = 130
+CRASHED = 2
+
+VERBS = {
+    "run": "Run the whole plan: tests in every target, loads, gates.",
+    "test": "Run functional tests: PATHS, or those of the plan.",
+    "load": "Run a load: a Molotov scenario file, or a load of the plan.",
+    "gates": "Inspect code: PATHS, or those of the plan.",
+    "report": "Judge a run folder again, and draw its reports.",
+}
+"""Each verb's line in the help. Its module is imported when it is used: help must be quick."""
+
+
+class _Verbs(click.Group):
+    """The verbs, and the one place where errors become messages and exit codes."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        verb: click.Command = importlib.import_module(f"harness.cli.{name}").verb
+        return verb
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise UsageError(
+                "usage", f"there is no verb {args[0]!r}", next_step=nearest(args[0], VERBS)
+            )
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        arguments = list(args[0]) if args else sys.argv[1:]
+        debug = "--debug" in arguments[:1]
+        try:
+            with self.make_context("harness", arguments) as context:
+                code = self.invoke(context)
+        except BaseException as error:
+            if debug:
+                traceback.print_exc()
+            code = _told(error)
+        sys.exit(code)
+
+
+def _told(error: BaseException) -> int:
+    """Print what an error has to say and return its exit code."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        say("interrupted; what was recorded is readable: harness report")
+        return INTERRUPTED
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "harness"
+        say(f"{error.format_message()} (usage)\n  next: {command} --help")
+        return UsageError.exit_code
+    if isinstance(error, HarnessError):
+        say(str(error) if isinstance(error, UsageError) else f"UNKNOWN: {error}")
+        return error.exit_code
+    if not isinstance(error, Exception):
+        raise error
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    say(
+        f"UNKNOWN: the harness itself failed at {Path(frame.filename).name}:{frame.lineno}: "
+        f"{type(error).__name__}: {error} (harness/crashed)\n"
+        "  next: run it again as 'harness --debug …', and report what it prints"
+    )
+    return CRASHED
+
+
+def say(line: str) -> None:
+    """Print a line that is not part of the verdict."""
+    click.echo(line, err=True)
+
+
+def _as_interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.version_option(__version__, prog_name="harness")
+def main(debug: bool) -> None:
+    """Test a Quart (or any ASGI) service: one run, one verdict, on evidence.
+
+    Exit codes: 0 PASS, 1 FAIL, 2 UNKNOWN (no evidence), 64 the request makes no sense,
+    130 interrupted.
+    """
+    signal.signal(signal.SIGTERM, _as_interrupt)

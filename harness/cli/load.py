@@ -1,0 +1,190 @@
+"""``harness load``: a Molotov scenario file, or the loads of the plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from harness.cli import VERBS, say
+from harness.cli.request import (
+    app_option,
+    begin,
+    finish,
+    json_option,
+    plan_option,
+    read_plan,
+    reports_option,
+)
+from harness.errors import UsageError, nearest
+from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, Pace, Rate, Workers
+from harness.plan import Load, Plan, load_of
+from harness.target import AppPath, is_allowed
+
+LONGEST_S = Fraction(86_400)
+"""Where only -r bounds a load: Molotov's own default duration."""
+
+
+class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
+    """A decimal number above zero, kept exact."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Fraction:
+        """Read it, or say what it must be."""
+        try:
+            number = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            number = Fraction(0)
+        if number <= 0:
+            self.fail(f"{value!r} is not a number above 0", param, context)
+        return number
+
+
+@click.command(help=VERBS["load"])
+@click.argument("scenarios", required=False)
+@click.option("--target", metavar="URL", help="The address to load, instead of --app.")
+@app_option
+@plan_option
+@reports_option
+@json_option
+@click.option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="Allow calls to this host."
+)
+@click.option("--rebase", multiple=True, metavar="ORIGIN", help="Send this origin's to the target.")
+@click.option("--rate", type=Above0(), metavar="R", help="Open pace: start R visits a second.")
+@click.option("-w", "--workers", type=click.IntRange(1), help="Closed pace: workers a process.")
+@click.option("-p", "--processes", type=click.IntRange(1), help="Generator processes.")
+@click.option("-d", "--duration", type=Above0(), metavar="S", help="Seconds; default 10.")
+@click.option("-r", "--max-runs", type=click.IntRange(1), help="Visits a worker, at most.")
+@click.option("-s", "--single-mode", metavar="NAME", help="Run this scenario only.")
+@click.option("--single-run", is_flag=True, help="Run each scenario once a worker.")
+@click.option("-x", "--exception", is_flag=True, help="Stop at the first failed visit.")
+@click.option("--ramp-up", type=Above0(), metavar="S", help="Start workers over S s.")
+@click.option("--delay", type=Above0(), metavar="S", help="Pause after each visit.")
+@click.option("-f", "--fail", type=click.IntRange(1), metavar="N", help="Tolerate N-1 failures.")
+@click.option("--objective", "objectives", multiple=True, metavar="TEXT", help="'p99 < 250ms'.")
+@click.option("--seed", type=int, default=0, help="Of the scenarios' mix.")
+def verb(
+    scenarios: str | None, target: str | None, app: str | None, plan_file: str | None,
+    reports: str, json_file: str | None, allow_hosts: tuple[str, ...], rebase: tuple[str, ...],
+    **options: Any,
+) -> int:  # fmt: skip
+    """Run a load."""
+    plan, path = read_plan(plan_file)
+    if app:
+        plan = plan.with_app(AppPath.parse(app))
+    plan = replace(
+        plan, allow_hosts=(*plan.allow_hosts, *allow_hosts), rebase=(*plan.rebase, *rebase)
+    )
+    loads = _loads(plan, scenarios, options)
+    if target is None:
+        plan.service  # noqa: B018 - raises where neither --target nor a service is given
+    else:
+        _check_url(target, plan)
+    parts = tuple(f"load-{one.name}" for one in loads)
+    run = begin(plan, path, reports, parts, app)
+
+    def perform() -> None:
+        for one in loads:
+            run.load(one, target)
+
+    return finish(run, perform, json_file, parts)
+
+
+def _loads(plan: Plan, scenarios: str | None, options: dict[str, Any]) -> list[Load]:
+    planned = {one.name: one for one in plan.loads}
+    if scenarios is not None and scenarios not in planned:
+        _must_be_scenarios(scenarios, planned)
+        return [_load_of(scenarios, options)]
+    chosen = list(planned.values()) if scenarios is None else [planned[scenarios]]
+    if not chosen:
+        raise UsageError(
+            "load/no-scenarios",
+            "there is no load to run",
+            next_step="harness load FILE --target URL",
+        )
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(
+            "load/planned",
+            f"a load of the plan has its own pace: {', '.join(given)} cannot change it",
+            next_step="change it in the plan, or name its scenario file",
+        )
+    return chosen
+
+
+def _must_be_scenarios(scenarios: str, planned: Iterable[str]) -> None:
+    """Raise UsageError unless `scenarios` is a Python file or the dotted name of a module."""
+    if not Path(scenarios).exists():
+        if "/" in scenarios or scenarios.endswith(".py") or "." not in scenarios:
+            raise UsageError(
+                "load/no-scenarios",
+                f"there is no scenario file {scenarios!r}",
+                next_step=nearest(scenarios, planned) if planned else "name a file of scenarios",
+            )
+    elif not scenarios.endswith(".py"):
+        raise UsageError(
+            "load/scenario-file",
+            f"{scenarios} is not a Python file",
+            next_step="name a file with Molotov scenarios in it",
+        )
+
+
+def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
+    fail, objectives = options["fail"], options["objectives"]
+    if fail:
+        objectives = (f"failures < {fail}", *objectives)
+    name = re.sub(r"[^\w-]+", "-", scenarios.removesuffix(".py").rpartition("/")[2])
+    made = load_of(name, scenarios, _pace(options), objectives, options["processes"] or 1)
+    return replace(
+        made,
+        max_runs=options["max_runs"],
+        single=options["single_mode"],
+        single_run=options["single_run"],
+        stop_at_failure=options["exception"],
+        delay_s=float(options["delay"] or 0),
+        ramp_up_s=float(options["ramp_up"] or 0),
+        seed=options["seed"],
+    )
+
+
+def _pace(options: dict[str, Any]) -> Pace:
+    """Return the pace of a load of no plan. Bounded by -d, else by -r, else by the default."""
+    rate, workers, duration = options["rate"], options["workers"], options["duration"]
+    counted = options["max_runs"] or options["single_run"]
+    if rate and (workers or counted):
+        raise UsageError(
+            "load/pace",
+            "--rate is an open pace, bounded by -d; it does not go with -w, -r or --single-run",
+            next_step="choose one: --rate R, or -w N",
+        )
+    if not duration and not counted:
+        say(f"neither -d nor -r: this load lasts {DEFAULT_DURATION_S} s")
+    seconds = duration or (LONGEST_S if counted else DEFAULT_DURATION_S)
+    return Rate(rate, seconds) if rate else Workers(workers or DEFAULT_WORKERS, seconds)
+
+
+def _check_url(target: str, plan: Plan) -> None:
+    parts = urlsplit(target)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(
+            "target/url",
+            f"cannot read the address {target!r}",
+            next_step="write it with its scheme, as in http://127.0.0.1:5000",
+        )
+    if not is_allowed(parts.hostname, plan.allow_hosts):
+        raise UsageError(
+            "load/foreign-host",
+            f"{parts.hostname} is not on this machine, and not allowed",
+            where=target,
+            next_step=f"if it may be loaded: --allow-host {parts.hostname}",
+        )

@@ -1,0 +1,114 @@
+"""What a verb's command line asks for: the options that verbs share, the plan, the run begun."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli import say
+from harness.errors import UsageError, nearest
+from harness.evidence import RunFolder
+from harness.plan import Plan, parse_plan
+from harness.record import Record
+from harness.render import html, text
+from harness.run import RUN_VARIABLE, Run, judge
+
+PLAN = "harness.toml"
+
+plan_option = click.option("--plan", "plan_file", metavar="FILE", help=f"The plan; else {PLAN}.")
+app_option = click.option(
+    "--app", metavar="MODULE:ATTR", help="The application; a factory is 'module:factory()'."
+)
+reports_option = click.option(
+    "--reports", default="reports", metavar="DIR", show_default=True, help="Where runs are kept."
+)
+json_option = click.option(
+    "--json", "json_file", metavar="FILE", help="Write the record there, too."
+)
+
+
+def read_plan(named: str | None, *, required: bool = False) -> tuple[Plan, Path | None]:
+    """Read the plan that is named or the folder's own; without one, an empty plan and None.
+
+    Raises UsageError for a plan that cannot be read or means nothing, and for none where it is
+    required.
+    """
+    path = Path(named or PLAN)
+    if not path.exists():
+        if required or named:
+            raise UsageError(
+                "plan/none",
+                "there is no plan",
+                where=str(path),
+                next_step="write one (docs/plan.md), or: harness test PATH --app module:attr",
+            )
+        return Plan(), None
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("plan/unreadable", f"cannot be read: {error}", where=str(path)) from None
+    return parse_plan(content, str(path)), path
+
+
+def must_exist(name: str, slug: str) -> None:
+    """Raise UsageError, with the nearest names, where there is no file or folder `name`."""
+    if not Path(name).exists():
+        around = Path(name).parent
+        known = [str(path) for path in around.iterdir()] if around.is_dir() else []
+        close = nearest(name, known) if len(known) < 20 else ""
+        raise UsageError(slug, f"there is no {name!r}", next_step=close)
+
+
+def begin(
+    plan: Plan, path: Path | None, reports: str, parts: Sequence[str], app: str | None = None
+) -> Run:
+    """Begin a run of `parts` in the folder that we are in."""
+    return Run.begin(
+        plan, Path.cwd(), Path(reports), parts, say, _tick,
+        plan_file=path.absolute() if path else None, app=app,
+    )  # fmt: skip
+
+
+def finish(
+    run: Run, perform: Callable[[], Any], json_file: str | None, parts: Sequence[str] | None
+) -> int:
+    """Perform a run and show its verdict, also that of what an interruption left.
+
+    Where the run is shared, the verdict is on `parts`, those of this verb alone; None: on all.
+    """
+    shared = bool(os.environ.get(RUN_VARIABLE)) and parts is not None
+    try:
+        perform()
+    except KeyboardInterrupt:
+        show(run.folder, judge(run.folder, parts if shared else None), json_file)
+        raise
+    return show(run.folder, judge(run.folder, parts if shared else None), json_file)
+
+
+def show(folder: RunFolder, record: Record, json_file: str | None) -> int:
+    """Print a verdict and return its exit code."""
+    if json_file:
+        try:
+            Path(json_file).write_bytes(record.to_json())
+        except OSError as error:
+            raise UsageError(
+                "evidence/not-writable",
+                f"cannot write the record: {error.strerror}",
+                where=json_file,
+            ) from None
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(text.render(record, colour=colour))
+    page = folder.path / html.FILE_NAME
+    if page.exists():
+        click.echo(f"report  {page}")
+    return record.outcome.exit_code
+
+
+def _tick(line: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{line}\r", err=True, nl=False)

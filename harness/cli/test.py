@@ -1,0 +1,66 @@
+"""``harness test``: functional tests, in one target or several."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli import VERBS
+from harness.cli.request import (
+    app_option,
+    begin,
+    finish,
+    json_option,
+    must_exist,
+    plan_option,
+    read_plan,
+    reports_option,
+)
+from harness.errors import UsageError
+from harness.plan import Plan, Tests
+from harness.target import AppPath, TargetKind
+
+
+@click.command(help=VERBS["test"])
+@click.argument("paths", nargs=-1)
+@click.option(
+    "--target", "targets", multiple=True, metavar="T", help="inproc or served; repeatable."
+)
+@app_option
+@plan_option
+@reports_option
+@json_option
+@click.option("-k", "keyword", metavar="EXPR", help="pytest's -k: only tests that match.")
+@click.option("-x", "exit_first", is_flag=True, help="pytest's -x: stop at the first failure.")
+def verb(
+    paths: tuple[str, ...], targets: tuple[str, ...], app: str | None, plan_file: str | None,
+    reports: str, json_file: str | None, keyword: str | None, exit_first: bool,
+) -> int:  # fmt: skip
+    """Run functional tests."""
+    plan, path = read_plan(plan_file)
+    if app:
+        plan = plan.with_app(AppPath.parse(app))
+    tests = _asked(plan, paths, targets)
+    options = [*(["-k", keyword] if keyword else []), *(["-x"] if exit_first else [])]
+    parts = tuple(f"functional-{target}" for target in tests.targets)
+    run = begin(plan, path, reports, parts, app)
+
+    def perform() -> None:
+        for target in tests.targets:
+            run.functional(target, tests.paths, options)
+
+    return finish(run, perform, json_file, parts)
+
+
+def _asked(plan: Plan, paths: tuple[str, ...], targets: tuple[str, ...]) -> Tests:
+    chosen = tuple(dict.fromkeys(TargetKind.parse(text) for text in targets))
+    planned = plan.tests or Tests((), (TargetKind.INPROC,))
+    tests = Tests(paths or planned.paths, chosen or planned.targets)
+    if not tests.paths:
+        raise UsageError(
+            "functional/no-paths",
+            "there is nothing to test",
+            next_step="harness test PATH --app module:attr",
+        )
+    for name in tests.paths:
+        must_exist(name.partition("::")[0], "functional/no-path")
+    return tests
