@@ -11,8 +11,10 @@ reports/20261120T093309Z-3f2a9c/
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import re
 import secrets
 import subprocess
 import sys
@@ -28,6 +30,9 @@ import msgspec
 
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.facts import Begun, Ended, Fact, Problem
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises where the text is none of ours."""
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Fact)
@@ -72,36 +77,46 @@ _PACKAGES = (
 def environment(root: Path, tree: str) -> Environment:
     """Describe this interpreter, this machine and the code at `root`."""
     commit = _git(root, "rev-parse", "HEAD")
-    found = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
         cpu_count=os.cpu_count() or 1,
-        packages={name: found[name] for name in _PACKAGES if name in found},
+        packages={name: version for name in _PACKAGES if (version := _version(name))},
         commit=commit,
         dirty=bool(commit and _git(root, "status", "--porcelain")),
         tree=tree,
     )
 
 
+def _version(package: str) -> str:
+    """Return an installed package's version; empty where there is none, or a broken one."""
+    try:
+        return metadata.version(package) or ""
+    except (metadata.PackageNotFoundError, KeyError, TypeError):
+        return ""
+
+
 def tree_hash(root: Path, files: Iterable[str]) -> str:
     """Hash names and content of `files`, so that evidence of other code can be refused."""
     digest = sha256()
     for name in sorted(files):
-        try:
-            content = (root / name).read_bytes()
-        except OSError:
-            content = b"(unreadable)"
+        content = b"(unreadable)"
+        if (root / name).is_file():  # a pipe would be waited for, and a device has no end
+            with contextlib.suppress(OSError):
+                content = (root / name).read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 
 
 def _git(root: Path, *arguments: str) -> str:
+    # In a hook, git's own variables point to the hook's repository and its index.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", str(root), *arguments],  # noqa: S607 - git is where the user has it
-            capture_output=True, text=True, timeout=20, check=False,
+            ["git", "--no-optional-locks", "-C", str(root), *arguments],  # noqa: S607 - the user's
+            env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
+            errors="replace", timeout=20, check=False,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return ""
@@ -113,6 +128,9 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
+_RUN_NAME = re.compile(r"\w[\w.+=@-]{0,99}")
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """The folder of one run."""
@@ -120,12 +138,26 @@ class RunFolder:
     path: Path
 
     @classmethod
+    def named(cls, reports: Path, run_id: str) -> RunFolder:
+        """Return the folder of the run `run_id`: below `reports`, and nowhere else.
+
+        Raises UsageError for a name that could lead elsewhere, or that no report could show.
+        """
+        if not _RUN_NAME.fullmatch(run_id):
+            raise UsageError(
+                "evidence/run-name",
+                f"a run cannot be called {run_id!r}: its name is that of a folder in {reports}",
+                next_step="let HARNESS_RUN be letters, digits and . _ - + = @, at most 100",
+            )
+        return cls(reports / run_id)
+
+    @classmethod
     def create(cls, reports: Path, identity: Identity) -> RunFolder:
         """Make the folder, or join it where another part of the same run has made it.
 
         Raises UsageError where it cannot be written, before anything has started.
         """
-        folder = cls(reports / identity.run_id)
+        folder = cls.named(reports, identity.run_id)
         try:
             (folder.path / "logs").mkdir(parents=True, exist_ok=True)
             (folder.path / "coverage").mkdir(exist_ok=True)
@@ -140,19 +172,25 @@ class RunFolder:
         return folder
 
     def _write_once(self, name: str, content: bytes) -> None:
+        """Write a file that another process may be writing: the first one stays, and is whole."""
+        target, partial = self.path / name, self.path / f".{name}.{os.getpid()}"
         try:
-            handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileExistsError:
-            return
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            partial.write_bytes(content)
+            try:
+                os.link(partial, target)
+            except FileExistsError:
+                return
+            except OSError:  # a file system without links: the last one stays, whole all the same
+                partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @property
     def identity(self) -> Identity:
         """Who this run is. Raises EvidenceError where the folder is not one of a run."""
         try:
             return msgspec.json.decode((self.path / "run.json").read_bytes(), type=Identity)
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise EvidenceError(
                 "evidence/no-run",
                 f"this is not the folder of a run: {error}",
@@ -219,8 +257,10 @@ class Part:
 
     def note(self, *facts: Fact) -> None:
         """Append facts. Raises EvidenceError where the disk does not take them."""
+        left = memoryview(b"".join(_ENCODER.encode(fact) + b"\n" for fact in facts))
         try:
-            self._file.write(b"".join(_ENCODER.encode(fact) + b"\n" for fact in facts))
+            while left:  # a disk that is almost full takes a part, and only then says so
+                left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _not_written(self.path, error) from None
@@ -270,16 +310,16 @@ class Facts:
         by_part: dict[str, tuple[Fact, ...]] = {}
         unreadable: list[str] = []
         for path in sorted(folder.glob("*.jsonl")):
-            by_part[path.name.removesuffix(".jsonl")] = tuple(_read(path, unreadable))
+            by_part[_written(path.name).removesuffix(".jsonl")] = tuple(_read(path, unreadable))
         return cls(by_part, tuple(unreadable))
 
     @property
     def duration_s(self) -> float:
         """From when the first part began to when the last one that ended did."""
         noted = [fact for facts in self.by_part.values() for fact in facts]
-        begun = [datetime.fromisoformat(fact.at) for fact in noted if isinstance(fact, Begun)]
-        ended = [datetime.fromisoformat(fact.at) for fact in noted if isinstance(fact, Ended)]
-        return (max(ended) - min(begun)).total_seconds() if begun and ended else 0.0
+        begun = [at for fact in noted if isinstance(fact, Begun) and (at := _moment(fact.at))]
+        ended = [at for fact in noted if isinstance(fact, Ended) and (at := _moment(fact.at))]
+        return max(0.0, max(ended) - min(begun)) if begun and ended else 0.0
 
     def part(self, name: str) -> tuple[Fact, ...] | None:
         """Return the facts of one part; None where there is no such part."""
@@ -291,14 +331,36 @@ class Facts:
         return tuple(fact for facts in found for fact in facts)
 
 
+def _moment(at: str) -> float | None:
+    """Return a time in seconds since 1970; None where a damaged line has none."""
+    try:
+        return datetime.fromisoformat(at).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _written(name: str) -> str:
+    """Escape the bytes of a file's name that are not UTF-8, which no record can hold."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+_MOST_UNREADABLE = 20
+"""Lines of one file that are named; the rest of a ruined one is counted."""
+
+
 def _read(path: Path, unreadable: list[str]) -> Iterator[Fact]:
+    name, bad = _written(path.name), 0
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
-        unreadable.append(f"{path.name}: {error.strerror}")
+        unreadable.append(f"{name}: {error.strerror}")
         return
     for number, line in enumerate(lines, 1):
         try:
             yield _DECODER.decode(line)
-        except msgspec.DecodeError as error:
-            unreadable.append(f"{path.name}:{number}: {error}")
+        except UNREADABLE as error:
+            bad += 1
+            if bad <= _MOST_UNREADABLE:
+                unreadable.append(f"{name}:{number}: {error}")
+    if bad > _MOST_UNREADABLE:
+        unreadable.append(f"{name}: {bad - _MOST_UNREADABLE} more lines of {len(lines)}")

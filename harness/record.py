@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from harness.errors import EvidenceError
-from harness.evidence import Environment
+from harness.evidence import UNREADABLE, Environment
 from harness.facts import HistogramFact, NotChecked
 from harness.verdict import Finding, Outcome
 
@@ -155,7 +155,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             if version > SCHEMA:
                 raise msgspec.ValidationError(f"schema {version} is newer than {SCHEMA}")
             return msgspec.json.decode(content, type=cls)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise EvidenceError(
                 "evidence/no-record", f"this is not a record: {error}", where=source
             ) from None

@@ -8,7 +8,9 @@ still run; where the request itself makes no sense, everything stops.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from pathlib import Path
 from harness import leash
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.evidence import Identity, Part, RunFolder, environment, new_run_id, problem, tree_hash
-from harness.facts import GatesBegun, Problem, Snapshot
+from harness.facts import GatesBegun, Problem, Snapshot, Tested
 from harness.gates import Gate
 from harness.gates.complexity import Complexity
 from harness.gates.coverage import Coverage, measured
@@ -77,9 +79,13 @@ class Run:
         return cls(plan, root, folder, say, tick, plan_file, app)
 
     def functional(
-        self, target: TargetKind, paths: Sequence[str], options: Sequence[str] = ()
-    ) -> str:
-        """Run the functional tests in one target and return the part's name."""
+        self, target: TargetKind, paths: Sequence[str], options: Sequence[str] = (),
+        *, aloud: bool = False,
+    ) -> str:  # fmt: skip
+        """Run the functional tests in one target and return the part's name.
+
+        What pytest prints goes to ``logs`` in the run folder or, `aloud`, to stderr.
+        """
         part = f"functional-{target}"
         self.folder.refuse_second(part)
         self.say(f"functional tests, {target}")
@@ -89,13 +95,22 @@ class Run:
         argv = _plain(module)
         if code:
             argv = measured(module, data=data, part=part, root=self.root, files=code)
-        child = leash.Child(argv, env=_environment(), cwd=self.root)
-        try:
-            child.wait()
-        finally:
-            child.stop(_PYTEST_GRACE_S)
+        with contextlib.ExitStack() as closing:
+            log = self.folder.path / "logs" / f"{part}.log"
+            output = sys.stderr.buffer if aloud else closing.enter_context(log.open("wb"))
+            child = leash.Child(argv, env=_environment(), cwd=self.root, output=output)
+            try:
+                while child.wait(1.0) is None:
+                    if not aloud:
+                        self.tick(f"functional tests, {target}: {self._tests_so_far(part)}")
+            finally:
+                child.stop(_PYTEST_GRACE_S, signal.SIGINT)
         self._raise_usage(part)
         return part
+
+    def _tests_so_far(self, part: str) -> str:
+        facts = self.folder.facts().part(part) or ()
+        return f"{sum(isinstance(fact, Tested) for fact in facts)} done"
 
     def _plugin_options(self, target: TargetKind) -> list[str]:
         given = {

@@ -46,7 +46,7 @@ def verb(
 
     def perform() -> None:
         for target in tests.targets:
-            run.functional(target, tests.paths, options)
+            run.functional(target, tests.paths, options, aloud=True)
 
     return finish(run, perform, json_file, parts)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import platform
+import stat
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,12 +31,21 @@ class Gate(Protocol):
         ...
 
 
-def parsed(root: Path, path: str) -> ast.Module | NotChecked:
-    """Parse a file as this interpreter would: byte order marks and coding cookies count."""
+def content(root: Path, path: str) -> bytes | NotChecked:
+    """Read a file. A pipe, which would be waited for, and a device, which may not end, are none."""
     try:
-        source = (root / path).read_bytes()
+        if not stat.S_ISREG((root / path).stat().st_mode):
+            return NotChecked(path=path, slug="gates/unreadable", reason="not a regular file")
+        return (root / path).read_bytes()
     except OSError as error:
         return NotChecked(path=path, slug="gates/unreadable", reason=error.strerror or str(error))
+
+
+def parsed(root: Path, path: str) -> ast.Module | NotChecked:
+    """Parse a file as this interpreter would: byte order marks and coding cookies count."""
+    source = content(root, path)
+    if isinstance(source, NotChecked):
+        return source
     try:
         with warnings.catch_warnings(action="ignore"):
             return ast.parse(source, filename=path)

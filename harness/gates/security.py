@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.facts import Fact, Inspected, NotChecked, Weakness
-from harness.gates import parsed, tool_error, writable
+from harness.gates import content, parsed, tool_error, writable
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ class _Scan:
 def _scanned(root: Path, files: Sequence[str]) -> tuple[str, list[Weakness], list[NotChecked]]:
     from bandit import __version__  # not at the top: it takes a third of a second
 
-    found = _scan(root, files, ignore_nosec=True)
+    # Bandit opens whatever it is given, and would wait for what comes out of a pipe.
+    readable = [path for path in files if not isinstance(content(root, path), NotChecked)]
+    found = _scan(root, readable, ignore_nosec=True)
     suspects = [path for path in found.issues if _mentions_nosec(root / path)]
     kept = _scan(root, suspects, ignore_nosec=False)
     weaknesses = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from harness.facts import Block, Covered, Fact, GatesBegun, Inspected, NotChecke
 from harness.judge import Judgement, of_part, unknown
 from harness.objective import Family, Objective, parse_objective
 from harness.record import GateRow, Omission
-from harness.verdict import Finding, Outcome, worst
+from harness.verdict import Finding, Outcome
 
 MOST_FINDINGS = 50
 """Findings of one limit that are listed; the row still counts all of them."""
@@ -30,11 +30,9 @@ def judge(part: str, facts: tuple[Fact, ...]) -> tuple[Judgement, list[GateRow]]
     texts = [text for fact in facts if isinstance(fact, GatesBegun) for text in fact.limits]
     limits = [parse_objective(text, Family.GATE) for text in texts]
     inspected = {fact.gate: fact for fact in facts if isinstance(fact, Inspected)}
-    judged_gates = {_gate(limit) for limit in limits}
-    for gate, found in inspected.items():
-        if gate in judged_gates:
-            judgement.extend(_not_checked(gate, found.not_checked))
+    judgement.extend(_not_checked(limits, inspected))
     rows = [_limit(judgement, inspected, limit, facts) for limit in limits]
+    judgement.not_checked.extend(_suppressed(limits, facts))
     return judgement, rows
 
 
@@ -42,22 +40,53 @@ def _gate(limit: Objective) -> str:
     return limit.indicator.partition(".")[0]
 
 
-def _not_checked(gate: str, files: Sequence[NotChecked]) -> Judgement:
-    """Every file that a gate did not check is a finding, and listed."""
+_MOST_NAMED = 3
+"""Files that are not checked for the same kind of reason, and have a finding each."""
+
+_REMEDY = {
+    "gates/not-parsed": "mend it, or run the harness on the Python that it is written for",
+    "gates/unreadable": "make it readable, or name paths without it",
+    "gates/tool-error": "name paths without it, or try another version of the tool",
+    "coverage/no-data": "run the functional tests in the same run: harness run",
+    "coverage/bad-data": "run it all again: harness run",
+}
+
+
+def _not_checked(limits: Sequence[Objective], inspected: Mapping[str, Inspected]) -> Judgement:
+    """List every file that a gate did not check; one that a limit applies to is a finding."""
     judgement = Judgement()
-    for slug in dict.fromkeys(file.slug for file in files):
-        same = [file for file in files if file.slug == slug]
-        if len(same) > 3:
-            where, reason = f"{len(same)} files", same[0].reason
-            judgement.findings.append(unknown(slug, where, f"{gate}: not checked: {reason}"))
-        else:
-            judgement.findings.extend(
-                unknown(slug, file.path, f"{gate}: not checked: {file.reason}") for file in same
-            )
-        judgement.not_checked.extend(
-            Omission(what=f"{file.path} ({gate})", why=file.reason) for file in same
-        )
+    same: dict[str, dict[tuple[str, str], list[str]]] = {}  # by slug, by path and reason: gates
+    for gate, found in inspected.items():
+        own = [limit for limit in limits if _gate(limit) == gate]
+        for file in found.not_checked if own else ():
+            judgement.not_checked.append(Omission(what=f"{file.path} ({gate})", why=file.reason))
+            if any(limit.covers(file.path) for limit in own):
+                files = same.setdefault(file.slug, {})
+                files.setdefault((file.path, file.reason), []).append(gate)
+    for slug, files in same.items():
+        judgement.findings.extend(_unchecked(slug, files))
     return judgement
+
+
+def _unchecked(slug: str, files: Mapping[tuple[str, str], Sequence[str]]) -> Iterator[Finding]:
+    """Find each file; of many, the first, and how many there are."""
+    paths = dict.fromkeys(path for path, _ in files)
+    many = len(paths) > _MOST_NAMED
+    for (path, reason), gates in list(files.items())[: 1 if many else None]:
+        where = f"{path} and {len(paths) - 1} more" if many else path
+        told = f"not checked ({', '.join(gates)}): {reason}"
+        yield unknown(slug, where, told, _REMEDY.get(slug, ""))
+
+
+def _suppressed(limits: Sequence[Objective], facts: Sequence[Fact]) -> Iterator[Omission]:
+    """List the issues that a comment in the code keeps out of the limits' count."""
+    severities = {limit.indicator.partition(".")[2] for limit in limits}
+    for fact in facts:
+        if isinstance(fact, Weakness) and fact.suppressed and fact.severity in severities:
+            yield Omission(
+                what=f"{fact.path}:{fact.line} ({fact.rule}, severity {fact.severity})",
+                why="suppressed by a nosec comment",
+            )
 
 
 def _limit(
@@ -78,11 +107,11 @@ def _limit(
         slug=f"gates/limit-{_WORD[outcome]}",
         outcome=outcome,
         where=limit.pattern or gate,
-        message=limit.text if value is not None else f"{limit.text}: nothing was checked",
+        message=limit.text if value is not None else f"{limit.text}: {_lacking(limit, found)}",
         measured=None if value is None else float(value),
         limit=float(limit.limit),
         unit=limit.unit,
-        next_step="" if value is not None else _NOTHING.get(gate, "name a path with Python files"),
+        next_step="" if value is not None or missed else _NOTHING.get(gate, _NO_FILES),
     )
     judgement.findings.append(summary)
     if outcome is Outcome.FAIL:
@@ -103,16 +132,36 @@ def _limit(
 
 
 _WORD = {Outcome.PASS: "kept", Outcome.FAIL: "broken", Outcome.UNKNOWN: "undecided"}
+_NO_FILES = "name a path with Python files in it"
 _NOTHING = {"coverage": "run the functional tests in the same run: harness run"}
 
 
+def _lacking(limit: Objective, found: Inspected | None) -> str:
+    """Say why there is nothing to measure."""
+    if found is None:
+        return "nothing was inspected"
+    if not found.inventory:
+        return f"there is no Python file in {', '.join(found.paths)}"
+    files = [*found.checked, *(file.path for file in found.not_checked)]
+    if not any(limit.covers(path) for path in files):
+        return f"{limit.pattern} matches none of {found.inventory} files, such as {files[0]}"
+    return "nothing was checked"
+
+
 def _outcome(limit: Objective, value: Fraction | None, missed: Sequence[NotChecked]) -> Outcome:
-    """A broken limit is broken whatever was not checked; a kept one only if all was."""
+    """A limit is kept only if everything was checked, broken only if the rest cannot mend it."""
     if value is None:
         return Outcome.UNKNOWN
-    if not limit.holds(value):
-        return Outcome.FAIL
-    return worst([Outcome.PASS, *(Outcome.UNKNOWN for _ in missed)])
+    holds = limit.holds(value)
+    if missed and (holds or not _only_worsens(limit, value)):
+        return Outcome.UNKNOWN
+    return Outcome.PASS if holds else Outcome.FAIL
+
+
+def _only_worsens(limit: Objective, value: Fraction) -> bool:
+    """Tell whether more code can only lead further beyond a limit: a worst case or a count."""
+    grows = limit.indicator == "complexity.max" or _gate(limit) == "security"
+    return grows and (limit.op in ("<", "<=") or (limit.op == "==" and value > limit.limit))
 
 
 def _measure(limit: Objective, facts: Sequence[Fact]) -> _Measurement:

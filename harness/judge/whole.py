@@ -19,7 +19,7 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
     rows: list[LoadRow] = []
     loads: list[LoadRun] = []
     gate_rows: list[GateRow] = []
-    for part in asked:
+    for part in asked if parts is not None else (*asked, *_others(asked, facts)):
         found = facts.part(part)
         if found is None:
             judgement.findings.append(_missing(part))
@@ -33,8 +33,9 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
             rows.extend(some)
             loads.extend([run] if run else [])
         else:
-            told, gate_rows = gates.judge(part, found)
+            told, some_gates = gates.judge(part, found)
             judgement.extend(told)
+            gate_rows.extend(some_gates)
     judgement.extend(_unreadable(facts))
     judgement.findings.extend(_unused_stubs(asked, facts))
     if not asked:
@@ -57,6 +58,17 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
     )
 
 
+def _others(asked: Sequence[str], facts: Facts) -> list[str]:
+    """Name the parts that a run has and was not asked for: what they found is not forgotten."""
+    known = [part for part in facts.by_part if part not in asked]
+    return [
+        part
+        for part in known
+        if part.startswith(("functional-", "load-")) or part == "gates"
+        if not any(part.startswith(f"{other}.") for other in facts.by_part)
+    ]
+
+
 _MOST_SAID = 3
 
 
@@ -72,13 +84,16 @@ def headline(
         said = _passed(tests, loads, gate_rows)
     else:
         bad = [f for f in findings if f.outcome is outcome]
-        said = list(dict.fromkeys(_said(f, tests) for f in bad if f.slug not in _PLACES))
+        said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
     more = f" (and {len(said) - _MOST_SAID} more)" if len(said) > _MOST_SAID else ""
     return "; ".join(said[:_MOST_SAID]) + more
 
 
-_PLACES = ("complexity/limit", "coverage/lines", "coverage/branches")
-"""Places beyond a limit, of which the limit itself is a finding, too."""
+def _is_place(finding: Finding) -> bool:
+    """Tell whether it is a place beyond a limit, of which the limit is a finding, too."""
+    return finding.outcome is Outcome.FAIL and finding.slug.startswith(
+        ("complexity/", "coverage/", "security/")
+    )
 
 
 def _passed(
@@ -102,7 +117,8 @@ def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
         return f"{bad} of {sum(row.tests for row in tests)} tests failed"
     first = (finding.message.splitlines() or [""])[0]
     if finding.measured is None or finding.limit is None:
-        return first
+        own = finding.where and finding.where not in first and finding.limit is None
+        return f"{finding.where}: {first}" if own else first
     short = f"{finding.measured:.4g}"
     exact = short if float(short) != finding.limit else repr(finding.measured)
     return f"{first}: measured {exact}{finding.unit or ''}"
