@@ -1,6 +1,6 @@
 """The table of the contract tests is complete: it needs no running service to say so."""
 
-from tests.functional.test_contract import ROWS, WITHOUT_A_ROW, operations
+from tests.functional.skeleton.test_contract import ROWS, WITHOUT_A_ROW, operations
 
 
 def test_every_documented_status_of_every_operation_has_a_row_or_a_reason() -> None:

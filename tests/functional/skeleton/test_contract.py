@@ -12,7 +12,7 @@ from quart import Response
 from quart.testing import QuartClient
 
 DOCUMENT: dict[str, Any] = yaml.safe_load(
-    Path(__file__).parents[2].joinpath("fixtures/openapi/skeleton.yaml").read_text("utf-8")
+    Path(__file__).parents[3].joinpath("fixtures/openapi/skeleton.yaml").read_text("utf-8")
 )
 ADA = {"user": "ada", "password": "correct horse battery staple"}
 CUP = {"name": "cup", "colour": "blue"}
