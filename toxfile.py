@@ -4,6 +4,7 @@ import os
 import secrets
 import time
 
-os.environ.setdefault(
-    "HARNESS_RUN", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{secrets.token_hex(3)}"
-)
+if not os.environ.get("HARNESS_RUN"):  # empty, `report` would judge whatever run is the newest
+    os.environ["HARNESS_RUN"] = (
+        time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + f"-{secrets.token_hex(3)}"
+    )

@@ -20,15 +20,20 @@ from harness.targets.served import Served
 class Bench:
     """Started when it is first needed, closed once. `plan` may have no service.
 
-    `exchanges` are those of the tests with their target, until they are taken.
+    `exchanges` are those of the tests with their target, until they are taken. Scratch files
+    lie in `folder`, where a process that is killed leaves them, or else where the system's do.
     """
 
-    def __init__(self, plan: Plan, root: Path, target: TargetKind) -> None:
+    def __init__(
+        self, plan: Plan, root: Path, target: TargetKind, folder: Path | None = None
+    ) -> None:
         self.plan = plan
         self.target = target
         self.exchanges = Exchanges()
         self.rig: Rig | None = None
         self._root = root
+        self._folder = folder
+        self._service_is_there = False
         self._refused: list[str] = []
         self._closing = contextlib.ExitStack()
 
@@ -40,7 +45,7 @@ class Bench:
         """
         if self.rig is None:
             self._closing.enter_context(Guard(self._note_refused, self.plan.allow_hosts))
-            scratch = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="harness-"))
+            scratch = self._closing.enter_context(_scratch(self._folder))
             self.rig = self._closing.enter_context(rigged(self.plan, self._root, Path(scratch)))
             if self.plan.services:
                 variables = self.rig.environment_of(self.plan.service)
@@ -51,9 +56,15 @@ class Bench:
         """Import the service under test, for its target. Raises UsageError or TargetError."""
         service = self.plan.service
         app = load_app(service.app, self._root)
+        self._service_is_there = True
         if self.target is TargetKind.INPROC:
             return Inproc(app, service.name)
         return Served(app, service.name)
+
+    def check(self) -> None:
+        """Raise what `service` would, where there is one and no test has asked for it."""
+        if self.plan.services and not self._service_is_there:
+            load_app(self.plan.service.app, self._root)
 
     def leftovers(self) -> list[str]:
         """Return, once, every call that was refused or that no stub answered."""
@@ -80,3 +91,7 @@ class Bench:
             f"outside call to {address}: it is not on loopback and no stub answers for it, "
             "so it was refused"
         )
+
+
+def _scratch(folder: Path | None) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="scratch-" if folder else "harness-", dir=folder)

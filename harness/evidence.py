@@ -12,12 +12,14 @@ reports/20261120T093309Z-3f2a9c/
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import re
 import secrets
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,7 +93,8 @@ def environment(root: Path, tree: str) -> Environment:
 def _version(package: str) -> str:
     """Return an installed package's version; empty where there is none, or a broken one."""
     try:
-        return metadata.version(package) or ""
+        with warnings.catch_warnings(action="ignore"):  # of Python's, about broken ones
+            return metadata.version(package) or ""
     except (metadata.PackageNotFoundError, KeyError, TypeError):
         return ""
 
@@ -183,7 +186,7 @@ class RunFolder:
             except OSError:  # a file system without links: the last one stays, whole all the same
                 partial.replace(target)
         finally:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
 
     @property
     def identity(self) -> Identity:
@@ -191,9 +194,10 @@ class RunFolder:
         try:
             return msgspec.json.decode((self.path / "run.json").read_bytes(), type=Identity)
         except (OSError, *UNREADABLE) as error:
+            told = f"run.json: {error.strerror if isinstance(error, OSError) else error}"
             raise EvidenceError(
                 "evidence/no-run",
-                f"this is not the folder of a run: {error}",
+                f"this is not the folder of a run: {told}",
                 where=str(self.path),
                 next_step="name a folder that holds a run.json",
             ) from None
@@ -211,7 +215,7 @@ class RunFolder:
             partial.write_bytes(content)
             partial.replace(target)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
             raise _not_written(target, error) from None
         return target
 
@@ -220,12 +224,21 @@ class RunFolder:
         return Facts.read(self.path)
 
 
+def _remove(partial: Path) -> None:
+    with contextlib.suppress(OSError):  # what refused to be written may refuse to be removed
+        partial.unlink(missing_ok=True)
+
+
+_REMEDY = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space")
+
+
 def _not_written(path: Path, error: OSError) -> EvidenceError:
     return EvidenceError(
         "evidence/not-written",
         f"could not write: {error.strerror}",
         where=str(path),
-        next_step="free some space and run again; what was recorded before is readable",
+        next_step=f"{_REMEDY.get(error.errno or 0, 'make it writable')} and run again; "
+        "what was recorded before is readable",
     )
 
 

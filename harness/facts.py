@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from harness.errors import EvidenceError
 from harness.histogram import Histogram
 from harness.tally import Tally
 
@@ -113,7 +114,9 @@ class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
         return cls(h.count, h.total_ns, h.min_ns, h.max_ns, h.clipped, flat)
 
     def histogram(self) -> Histogram:
-        """Return the histogram that was taken down."""
+        """Return the histogram that was taken down. Raises EvidenceError for a damaged one."""
+        if len(self.buckets) % 2:
+            raise EvidenceError("evidence/unreadable", "a histogram's buckets are not pairs")
         buckets = dict(zip(self.buckets[::2], self.buckets[1::2], strict=True))
         return Histogram(buckets, self.count, self.total_ns, self.min_ns, self.max_ns, self.clipped)
 
@@ -158,10 +161,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
-    """Everything one generator process has counted up to `at_s` seconds after the start.
+    """What one generator process counted since its snapshot before: increments, which add up.
 
-    Cumulative and numbered: of several, the newest counts; a lost one loses nothing.
-    `started` counts visits. `final` is set on the last one, after the drain.
+    Numbered from 1, so that a lost one shows. `at_s`, `started` (visits) and the processor time
+    count from the start. `final` is set on the last one, after the drain.
     """
 
     process: int

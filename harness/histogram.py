@@ -85,41 +85,23 @@ class Histogram:
         """The arithmetic mean, from the exact sum; None without values."""
         return self.total_ns / self.count if self.count else None
 
-    def __add__(self, other: Histogram) -> Histogram:
-        if not self.count or not other.count:
-            some = self if self.count else other
-            return Histogram(dict(some.buckets), some.count, some.total_ns, some.min_ns,
-                             some.max_ns, some.clipped)  # fmt: skip
-        buckets = dict(self.buckets)
+    def __iadd__(self, other: Histogram) -> Histogram:
+        if not other.count:
+            return self
         for index, times in other.buckets.items():
-            buckets[index] = buckets.get(index, 0) + times
-        return Histogram(
-            buckets,
-            self.count + other.count,
-            self.total_ns + other.total_ns,
-            min(self.min_ns, other.min_ns),
-            max(self.max_ns, other.max_ns),
-            self.clipped + other.clipped,
-        )
+            self.buckets[index] = self.buckets.get(index, 0) + times
+        self.min_ns = min(self.min_ns, other.min_ns) if self.count else other.min_ns
+        self.max_ns = max(self.max_ns, other.max_ns)
+        self.count += other.count
+        self.total_ns += other.total_ns
+        self.clipped += other.clipped
+        return self
 
-    def since(self, earlier: Histogram) -> Histogram:
-        """Return what was recorded after `earlier`, a former state of this histogram.
-
-        The interval's own extremes are not kept, so they are those of its buckets.
-        """
-        buckets = {
-            index: times - earlier.buckets.get(index, 0)
-            for index, times in self.buckets.items()
-            if times > earlier.buckets.get(index, 0)
-        }
-        return Histogram(
-            buckets,
-            self.count - earlier.count,
-            self.total_ns - earlier.total_ns,
-            (_highest_us(min(buckets) - 1) + 1) * _UNIT_NS if buckets and min(buckets) else 0,
-            min(self.max_ns, (_highest_us(max(buckets)) + 1) * _UNIT_NS - 1) if buckets else 0,
-            self.clipped - earlier.clipped,
-        )
+    def __add__(self, other: Histogram) -> Histogram:
+        found = Histogram()
+        found += self
+        found += other
+        return found
 
 
 def samples_needed(q: Fraction) -> int:

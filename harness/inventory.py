@@ -40,6 +40,8 @@ def python_files(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
 
 def _asked(root: Path, path: str) -> Iterable[Path]:
     place = _placed(root, path)
+    if not path:  # a variable that was not set means no folder, and not all of this one
+        raise UsageError("gates/no-path", "a path is empty", next_step="name it, or '.' for here")
     if not os.path.lexists(place):
         raise _no_path(path, place)
     if not os.path.isdir(place):

@@ -1,22 +1,23 @@
 """The pytest plugin: the fixture `client` in every target, stubs by mark, and the facts of a run.
 
-Installed and unused it changes nothing: it acts where a test uses `client` or is marked with
-`stubs`, or where ``harness test`` asked it to record.
+Installed and unused it changes nothing: it acts where there is a plan, where an application is
+named, or where ``harness test`` asked it to record.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
 import pytest
 import pytest_asyncio
 
 from harness import leash
 from harness.bench import Bench
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.evidence import Part, problem
 from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
 from harness.plan import Plan, parse_plan
@@ -40,11 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark and, where this run is recorded, start everything at once."""
+    """Register the mark and, where the harness is used, what it gives to tests."""
     config.addinivalue_line(
         "markers", "stubs(*names): answer the outside calls of this test with these stubs"
     )
     folder = config.getoption("--harness-folder")
+    if _is_used(config):
+        config.pluginmanager.register(_offer(), "harness-offer")
     if folder:
         leash.hold()
         try:
@@ -53,26 +56,59 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(str(error)) from None
 
 
+def _is_used(config: pytest.Config) -> bool:
+    """Tell whether this project means us by `client` and `stubs`, which others may call theirs."""
+    options = ("--harness-folder", "--harness-plan", "--harness-app")
+    return any(map(config.getoption, options)) or (config.rootpath / PLAN).is_file()
+
+
+def _offer() -> ModuleType:
+    """Make the plugin with our fixtures. Those of this module would be there for every project."""
+    offer = ModuleType("harness-offer", "What the harness gives to tests.")
+    session = pytest_asyncio.fixture(scope="session", loop_scope="session")
+    vars(offer).update(
+        harness_service=pytest.fixture(scope="session")(harness_service),
+        harness_target=session(harness_target),
+        client=pytest_asyncio.fixture(loop_scope="session")(client),
+    )
+    return offer
+
+
 def _record(config: pytest.Config, folder: Path) -> None:
-    recorder = Recorder(folder, _bench(config))
+    recorder = Recorder(folder, _bench(config, folder))
     config.stash[_RECORDER] = recorder
     config.pluginmanager.register(recorder, "harness-recorder")
     with recorder.noting():
+        _refuse_workers(config)
         _bench(config).start()
 
 
+def _refuse_workers(config: pytest.Config) -> None:
+    """pytest-xdist's workers would each have a service of their own, and no one's evidence."""
+    if config.getoption("dist", "no") != "no":
+        raise UsageError(
+            "functional/pytest-usage",
+            "tests that pytest-xdist spreads over processes cannot be recorded",
+            next_step="run them in one process: PYTEST_ADDOPTS='-n 0' harness …",
+        )
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Undo what was started, also after a failure."""
+    """Undo what was started, also after a failure. Nothing of ours comes after this."""
     bench = config.stash.get(_BENCH, None)
     if bench is not None:
         bench.close()
+    recorder = config.stash.get(_RECORDER, None)
+    if recorder is not None:
+        recorder.close()
 
 
-def _bench(config: pytest.Config) -> Bench:
+def _bench(config: pytest.Config, folder: Path | None = None) -> Bench:
     """Return the session's bench, made when it is first asked for."""
     if _BENCH not in config.stash:
         target = TargetKind.parse(config.getoption("--harness-target"))
-        config.stash[_BENCH] = Bench(_plan(config), config.rootpath, target)
+        config.stash[_BENCH] = Bench(_plan(config), config.rootpath, target, folder)
     return config.stash[_BENCH]
 
 
@@ -92,25 +128,38 @@ def _noting(config: pytest.Config) -> Iterator[None]:
         yield
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def harness_target(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
-    """The service under test, running in the session's target."""
+def _fail(session: pytest.Session, error: HarnessError) -> NoReturn:
+    """End the session: what kept one test from its target keeps them all."""
+    session.shouldfail = "the tests have no target"
+    raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+def harness_service(request: pytest.FixtureRequest) -> Running:
+    """The service under test, imported where no loop runs yet, and not started."""
     try:
         with _noting(request.config):
             bench = _bench(request.config)
             bench.start()
-            running = bench.service()
-            await running.__aenter__()
+            return bench.service()
     except HarnessError as error:
-        request.session.shouldfail = str(error)
-        pytest.fail(str(error), pytrace=False)
+        _fail(request.session, error)
+
+
+async def harness_target(
+    request: pytest.FixtureRequest, harness_service: Running
+) -> AsyncIterator[Running]:
+    """The service under test, running in the session's target."""
     try:
-        yield running
+        with _noting(request.config):
+            await harness_service.__aenter__()
+    except HarnessError as error:
+        _fail(request.session, error)
+    try:
+        yield harness_service
     finally:
-        await running.__aexit__(None, None, None)
+        await harness_service.__aexit__(None, None, None)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
 async def client(harness_target: Running, pytestconfig: pytest.Config) -> Client:
     """Quart's test client, a new one for each test, speaking to the session's target."""
     return Client(harness_target, _bench(pytestconfig).exchanges)
@@ -119,7 +168,7 @@ async def client(harness_target: Running, pytestconfig: pytest.Config) -> Client
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Select the stubs that the test is marked with, or the stand-ins' defaults."""
-    marks = list(item.iter_markers("stubs"))
+    marks = list(item.iter_markers("stubs")) if _is_used(item.config) else []
     if not marks and _BENCH not in item.config.stash and not _uses_client(item):
         return
     try:
@@ -128,7 +177,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         _note_leftovers(item.config, bench)
         rig.standins.select([name for mark in marks for name in mark.args] if marks else None)
     except HarnessError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _uses_client(item: pytest.Item) -> bool:
@@ -172,6 +221,8 @@ class Recorder:
         self._reports: list[pytest.TestReport] = []
         self._failed = False
         self._deselected = 0
+        self._collected = 0
+        self._finished = False
 
     def note(self, *facts: Fact) -> None:
         """Write facts."""
@@ -189,7 +240,10 @@ class Recorder:
             raise
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a module that could not be imported: its tests are missing evidence."""
+        """Note a module that could not be imported, or was skipped: its tests did not run."""
+        if report.skipped:
+            self._collected += 1
+            self.note(_left_out(report, self._bench))
         if report.failed:
             self.note(
                 Problem(
@@ -210,7 +264,7 @@ class Recorder:
         self._reports = []
         self._bench.exchanges.take()
         result = yield
-        if self._reports and not self._failed:
+        if _has_run(self._reports) and not self._failed:
             self.note(_tested(item, self._reports, self._bench))
         self.last_test = item.nodeid
         return result
@@ -219,36 +273,77 @@ class Recorder:
         """Keep each phase's report of the test that is running."""
         self._reports.append(report)
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Note how the session ended. Without this, evidence is missing."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Note how the session ended, after all others had their say. Else, evidence is missing."""
+        yield
         _note_leftovers(session.config, self._bench)
+        if session.exitstatus == pytest.ExitCode.OK:
+            self._check_service()
         if self._bench.rig is not None:
             self.note(*self._bench.rig.facts("between tests"))
         self.note(
             PytestEnded(
-                exit_status=int(exitstatus),
-                collected=session.testscollected,
+                exit_status=int(session.exitstatus),
+                collected=session.testscollected + self._collected,
                 deselected=self._deselected,
             )
         )
-        self._part.__exit__(None, None, None)
+        self._finished = True
+
+    def _check_service(self) -> None:
+        """Note that the service which was asked for is not there, where no test needed it."""
+        with contextlib.suppress(HarnessError), self.noting():
+            self._bench.check()
+
+    def close(self) -> None:
+        """Note that nothing came between the session's end and pytest's own."""
+        if self._finished:
+            self._part.__exit__(None, None, None)
+        else:
+            self._part.__exit__(RuntimeError, RuntimeError("pytest did not finish"), None)
+
+
+def _has_run(reports: Sequence[pytest.TestReport]) -> bool:
+    """Tell whether a test was called, or why not: under ``--setup-only`` it is set up, no more."""
+    return any(r.when == "call" or not r.passed for r in reports)
+
+
+def _left_out(report: pytest.CollectReport, bench: Bench) -> Tested:
+    return Tested(
+        nodeid=report.nodeid, where=report.nodeid, outcome="skipped", duration_s=0.0, exchanges=0,
+        message=_message(report), service=_service(bench), target=bench.target,
+    )  # fmt: skip
 
 
 def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -> Tested:
     decisive = next((r for r in reports if r.failed), None) or next(
-        (r for r in reports if r.skipped or hasattr(r, "wasxfail")), reports[-1]
+        (r for r in reports if (r.skipped or hasattr(r, "wasxfail")) and not _is_subtest(r)),
+        reports[-1],
     )
-    services = bench.plan.services
     return Tested(
-        nodeid=item.nodeid,
+        nodeid=_writable(item.nodeid),
         where=_where(item, decisive),
         outcome=_outcome(decisive),
         duration_s=sum(report.duration for report in reports),
         exchanges=len(bench.exchanges.take()),
         message=_message(decisive),
-        service=services[0].name if services else "",
+        service=_service(bench),
         target=bench.target,
     )
+
+
+def _service(bench: Bench) -> str:
+    return bench.plan.services[0].name if bench.plan.services else ""
+
+
+def _is_subtest(report: pytest.TestReport) -> bool:
+    return hasattr(report, "context")
+
+
+def _writable(text: str) -> str:
+    """Escape the lone surrogates that JSON cannot hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _outcome(report: pytest.TestReport) -> TestOutcome:
@@ -270,11 +365,19 @@ def _where(item: pytest.Item, report: pytest.TestReport) -> str:
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return _writable(_said(report))[:_MOST_TEXT]
+
+
+def _said(report: pytest.TestReport | pytest.CollectReport) -> str:
     if hasattr(report, "wasxfail"):
         return str(report.wasxfail)
     if report.longrepr is None:
         return ""
     if isinstance(report.longrepr, tuple):
-        return report.longrepr[2].removeprefix("Skipped: ")[:_MOST_TEXT]
+        return report.longrepr[2].removeprefix("Skipped: ")
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash else report.longrepr)[:_MOST_TEXT]
+    text = str(crash.message if crash else report.longrepr)
+    if isinstance(report, pytest.CollectReport):  # a whole traceback, in which E marks what it says
+        said = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+        return "\n".join(said) or text
+    return text

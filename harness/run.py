@@ -20,7 +20,7 @@ from pathlib import Path
 from harness import leash
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.evidence import Identity, Part, RunFolder, environment, new_run_id, problem, tree_hash
-from harness.facts import GatesBegun, Problem, Snapshot, Tested
+from harness.facts import GatesBegun, Problem, PytestEnded, Tested
 from harness.gates import Gate
 from harness.gates.complexity import Complexity
 from harness.gates.coverage import Coverage, measured
@@ -104,9 +104,31 @@ class Run:
                     if not aloud:
                         self.tick(f"functional tests, {target}: {self._tests_so_far(part)}")
             finally:
+                code = child.returncode
                 child.stop(_PYTEST_GRACE_S, signal.SIGINT)
+        self._note_exit(part, code)
         self._raise_usage(part)
         return part
+
+    def _note_exit(self, part: str, code: int | None) -> None:
+        """Note that pytest's process did not end as it said that its session had."""
+        facts = self.folder.facts().part(part)
+        ended = next((f for f in facts or () if isinstance(f, PytestEnded)), None)
+        if facts is not None and (ended is None or code == ended.exit_status):
+            return
+        name = part if facts is None else f"{part}.failure"
+        what = (
+            " before it recorded anything" if facts is None else ", which its tests do not explain"
+        )
+        with Part(self.folder.path, name) as noted:
+            noted.note(
+                Problem(
+                    slug="functional/pytest-crashed",
+                    message=f"pytest ended with code {code}{what}",
+                    where=part,
+                    next_step="see what it printed: harness test",
+                )
+            )
 
     def _tests_so_far(self, part: str) -> str:
         facts = self.folder.facts().part(part) or ()
@@ -157,9 +179,8 @@ class Run:
                 noted.note(*rig.facts(load.scenarios))
 
     def _drive(self, load: Load, target: str) -> None:
-        def progress(elapsed_s: float, newest: Snapshot | None) -> None:
-            done = f", {newest.started} visits" if newest else ""
-            self.tick(f"load {load.name}: {elapsed_s:.0f} s{done}")
+        def progress(elapsed_s: float, started: int) -> None:
+            self.tick(f"load {load.name}: {elapsed_s:.0f} s, {started} visits")
 
         drive(
             load,
@@ -210,7 +231,9 @@ class Run:
         """Note an error that came before the part itself could."""
         facts = self.folder.facts().part(part)
         if not any(isinstance(fact, Problem) for fact in facts or ()):
-            with Part(self.folder.path, part if facts is None else f"{part}.failure") as noted:
+            # On a full disk this fails as well; the part is without an end then.
+            name = part if facts is None else f"{part}.failure"
+            with contextlib.suppress(EvidenceError), Part(self.folder.path, name) as noted:
                 noted.note(problem(error))
 
 
@@ -245,29 +268,40 @@ def _code(root: Path) -> list[str]:
 
 
 def judge(folder: RunFolder, parts: Sequence[str] | None = None) -> Record:
-    """Fold a run folder into its record and write record and page beside the facts.
+    """Fold a run folder into its record: of `parts`, or of all that the run was asked for."""
+    return fold(folder.identity, folder.facts(), parts)
 
-    With `parts`, those alone are judged, and nothing is written: the run goes on.
-    """
-    record = fold(folder.identity, folder.facts(), parts)
-    if parts is None:
-        folder.write(RECORD, record.to_json())
-        folder.write(html.FILE_NAME, html.render(record).encode())
-        folder.write(text.FILE_NAME, text.render(record).encode())
-    return record
+
+def publish(folder: RunFolder, record: Record) -> None:
+    """Write a record and its reports beside the facts. Raises EvidenceError."""
+    folder.write(RECORD, record.to_json())
+    folder.write(html.FILE_NAME, html.render(record).encode())
+    folder.write(text.FILE_NAME, text.render(record).encode())
 
 
 def newest(reports: Path) -> RunFolder:
     """Return the run that `RUN_VARIABLE` names, or else the newest. Raises EvidenceError."""
     shared = os.environ.get(RUN_VARIABLE)
     if shared:
-        return RunFolder(reports / shared)
-    found = sorted(path.parent for path in reports.glob("*/run.json"))
-    if not found:
+        folder = RunFolder.named(reports, shared)
+        if not (folder.path / "run.json").exists():
+            raise EvidenceError(
+                "evidence/no-run",
+                f"nothing was recorded under {RUN_VARIABLE}={shared}",
+                where=str(reports),
+                next_step="run the other parts in the same call: tox",
+            )
+        return folder
+    began: dict[str, RunFolder] = {}
+    for path in reports.glob("*/run.json"):
+        with contextlib.suppress(EvidenceError):  # what is not a run is passed over
+            folder = RunFolder(path.parent)
+            began[folder.identity.started_at + folder.identity.run_id] = folder
+    if not began:
         raise EvidenceError(
             "evidence/no-run",
             "there is no run to report on",
             where=str(reports),
             next_step="harness run",
         )
-    return RunFolder(found[-1])
+    return began[max(began)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from harness.histogram import Histogram
@@ -12,6 +12,9 @@ MOST_STEPS = 200
 """Steps kept apart in one process; what comes after them is counted under `OTHER_STEPS`."""
 
 OTHER_STEPS = "(other)"
+
+Key = tuple[str, str | None]
+"""A scenario and its step; None: its visits."""
 
 
 @dataclass(slots=True)
@@ -53,26 +56,24 @@ class Tally:
         self.response.record(sample.response_ns)
         self.service.record(sample.service_ns)
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.scenario,
-            self.step,
-            self.sent + other.sent,
-            self.ok + other.ok,
-            dict(Counter(self.failures) + Counter(other.failures)),
-            dict(Counter(self.statuses) + Counter(other.statuses)),
-            self.bytes_in + other.bytes_in,
-            self.response + other.response,
-            self.service + other.service,
-            self.lag + other.lag,
-        )
+    def __iadd__(self, other: Tally) -> Tally:
+        self.sent += other.sent
+        self.ok += other.ok
+        self.bytes_in += other.bytes_in
+        for counts, more in ((self.failures, other.failures), (self.statuses, other.statuses)):
+            for name, times in more.items():
+                counts[name] = counts.get(name, 0) + times
+        self.response += other.response
+        self.service += other.service
+        self.lag += other.lag
+        return self
 
 
 class Tallies:
     """The tallies of one generator process, by scenario and step, bounded in number."""
 
     def __init__(self) -> None:
-        self._by_key: dict[tuple[str, str | None], Tally] = {}
+        self._by_key: dict[Key, Tally] = {}
 
     def add(self, sample: Sample) -> None:
         """Fold one sample into the tally of its scenario and step."""
@@ -92,10 +93,11 @@ class Tallies:
         return list(self._by_key.values())
 
 
-def merged(tallies: list[Tally]) -> list[Tally]:
-    """Add up the tallies of the same scenario and step, visits before their steps."""
-    by_key: dict[tuple[str, str | None], Tally] = {}
+def merged(tallies: Iterable[Tally]) -> dict[Key, Tally]:
+    """Add up the tallies of the same scenario and step: visits first, then their steps."""
+    found: dict[Key, Tally] = {}
     for tally in tallies:
         key = (tally.scenario, tally.step)
-        by_key[key] = by_key[key] + tally if key in by_key else tally
-    return [by_key[key] for key in sorted(by_key, key=lambda k: (k[0], k[1] or ""))]
+        total = found.setdefault(key, Tally(*key))
+        total += tally
+    return {key: found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or ""))}

@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from harness.cli import say
-from harness.errors import UsageError, nearest
+from harness.errors import EvidenceError, UsageError, nearest
 from harness.evidence import RunFolder
 from harness.plan import Plan, parse_plan
 from harness.record import Record
 from harness.render import html, text
-from harness.run import RUN_VARIABLE, Run, judge
+from harness.run import RUN_VARIABLE, Run, judge, publish
 
 PLAN = "harness.toml"
 
@@ -79,36 +79,59 @@ def finish(
 ) -> int:
     """Perform a run and show its verdict, also that of what an interruption left.
 
-    Where the run is shared, the verdict is on `parts`, those of this verb alone; None: on all.
+    Where the run is shared, the verdict is on `parts`, those of this verb alone, and nothing is
+    published: the run goes on. `parts` None: all of it.
     """
+    refuse_unwritable(json_file)
     shared = bool(os.environ.get(RUN_VARIABLE)) and parts is not None
     try:
         perform()
-    except KeyboardInterrupt:
-        show(run.folder, judge(run.folder, parts if shared else None), json_file)
-        raise
-    return show(run.folder, judge(run.folder, parts if shared else None), json_file)
+    finally:
+        if not isinstance(sys.exception(), Exception):  # it ended, or was interrupted
+            record = judge(run.folder, parts if shared else None)
+            code = show(run.folder, record, json_file, publishing=not shared)
+    return code
 
 
-def show(folder: RunFolder, record: Record, json_file: str | None) -> int:
-    """Print a verdict and return its exit code."""
-    if json_file:
+def refuse_unwritable(json_file: str | None) -> None:
+    """Raise UsageError where the record could not be written, before there is one."""
+    if json_file is None:
+        return
+    path = Path(json_file)
+    if not json_file or path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(
+            "evidence/not-writable",
+            f"cannot write the record to {json_file!r}",
+            next_step="name a file in a folder that exists: --json record.json",
+        )
+
+
+def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing: bool) -> int:
+    """Print a verdict, write its reports and return its exit code."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and _can_colour()
+    _tick("")
+    page = ""
+    if publishing:
         try:
-            Path(json_file).write_bytes(record.to_json())
-        except OSError as error:
-            raise UsageError(
-                "evidence/not-writable",
-                f"cannot write the record: {error.strerror}",
-                where=json_file,
-            ) from None
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(text.render(record, colour=colour))
-    page = folder.path / html.FILE_NAME
-    if page.exists():
-        click.echo(f"report  {page}")
+            publish(folder, record)
+            page = f"report  {folder.path / html.FILE_NAME}"
+        except EvidenceError as error:
+            say(f"the verdict stands, its reports could not be written: {error}")
+    try:
+        click.echo(text.render(record, colour=colour))
+        click.echo(page)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if json_file:
+        Path(json_file).write_bytes(record.to_json())
     return record.outcome.exit_code
+
+
+def _can_colour() -> bool:
+    return os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def _tick(line: str) -> None:
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{line}\r", err=True, nl=False)
+        click.echo(f"\r\x1b[K{line}", err=True, nl=False)

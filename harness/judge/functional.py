@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from harness.facts import Begun, Fact, PytestEnded, Tested
@@ -17,11 +18,13 @@ _PYTEST_STATUS = {
 }
 
 
-def judge(part: str, facts: tuple[Fact, ...]) -> tuple[Judgement, FunctionalRow]:
+def judge(
+    part: str, facts: tuple[Fact, ...], below: tuple[Fact, ...] = ()
+) -> tuple[Judgement, FunctionalRow]:
     """Judge one part. Tests that were not run, or did not reach their target, are listed."""
     tests = [fact for fact in facts if isinstance(fact, Tested)]
     row = _row(part, facts, tests)
-    judgement = of_part(part, facts)
+    judgement = of_part(part, facts, below)
     judgement.findings.extend(_failure(test) for test in tests if test.outcome in _BAD)
     judgement.extend(_pytest(part, facts, row, judgement.findings))
     judgement.extend(_reach(part, row, tests))
@@ -86,7 +89,7 @@ def _failure(test: Tested) -> Finding:
         outcome=Outcome.FAIL,
         where=test.where,
         message=f"{test.nodeid} [{test.target}]\n{said}",
-        next_step=f"harness test '{test.nodeid}' --target {test.target}",
+        next_step=f"harness test {shlex.quote(test.nodeid)} --target {test.target}",
     )
 
 
@@ -105,7 +108,7 @@ def _pytest(
     if ended.exit_status in _PYTEST_STATUS:
         slug, message = _PYTEST_STATUS[ended.exit_status]
         judgement.findings.append(unknown(slug, part, message, "see its output above"))
-    elif not row.tests and not found:
+    elif not row.tests and not ended.collected and not found:
         judgement.findings.append(
             unknown(
                 "functional/no-tests",
@@ -120,6 +123,16 @@ def _pytest(
                 "functional/unexplained",
                 part,
                 f"pytest exited with {ended.exit_status}, and no test says why",
+            )
+        )
+    elif row.tests < ended.collected and not found:
+        judgement.findings.append(
+            unknown(
+                "functional/unexplained",
+                part,
+                f"pytest found {ended.collected} tests and ran {row.tests}, "
+                "and nothing says why it left out the others",
+                "see its output, and what its configuration or a plugin makes it do",
             )
         )
     elif row.tests and not row.passed and not found:

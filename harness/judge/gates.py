@@ -111,11 +111,12 @@ def _limit(
         measured=None if value is None else float(value),
         limit=float(limit.limit),
         unit=limit.unit,
-        next_step="" if value is not None or missed else _NOTHING.get(gate, _NO_FILES),
+        next_step="" if value is not None or missed else _step(limit, found),
     )
     judgement.findings.append(summary)
     if outcome is Outcome.FAIL:
-        judgement.findings.extend(measured.beyond[:MOST_FINDINGS])
+        known = set(judgement.findings)  # limits overlap, and a place is told once
+        judgement.findings.extend(f for f in measured.beyond[:MOST_FINDINGS] if f not in known)
     return GateRow(
         name=limit.text,
         gate=gate,
@@ -132,8 +133,15 @@ def _limit(
 
 
 _WORD = {Outcome.PASS: "kept", Outcome.FAIL: "broken", Outcome.UNKNOWN: "undecided"}
-_NO_FILES = "name a path with Python files in it"
-_NOTHING = {"coverage": "run the functional tests in the same run: harness run"}
+
+
+def _step(limit: Objective, found: Inspected | None) -> str:
+    """Say what would give the limit something to measure."""
+    if found is None or not found.inventory:
+        return "name a path with Python files in it"
+    if any(map(limit.covers, found.checked)):
+        return "name a path with code in it that is not excluded"
+    return "a pattern holds whole paths, from here: 'src/*' is all below src"
 
 
 def _lacking(limit: Objective, found: Inspected | None) -> str:
@@ -145,7 +153,7 @@ def _lacking(limit: Objective, found: Inspected | None) -> str:
     files = [*found.checked, *(file.path for file in found.not_checked)]
     if not any(limit.covers(path) for path in files):
         return f"{limit.pattern} matches none of {found.inventory} files, such as {files[0]}"
-    return "nothing was checked"
+    return "nothing was checked" if not found.checked else "no file has anything to measure"
 
 
 def _outcome(limit: Objective, value: Fraction | None, missed: Sequence[NotChecked]) -> Outcome:

@@ -4,10 +4,12 @@ The rules, with their numbers:
 
 - A rate of which less than `RATE_REACHED` was started is FAIL where the generator was well,
   else UNKNOWN.
-- The generator was not well where one of its processes used `CPU_BUSY` of a processor, or
-  where its event loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only
-  ever lengthens latencies, so an objective on them that is met stays met; one that is missed
-  is then UNKNOWN.
+- The generator was not well where one of its processes used `CPU_BUSY` of a processor, where
+  the scenarios' own pauses left no room for visits that were due, or where its event loop's
+  lag (p99) exceeds a tenth of the latency limit in question. Lag only ever lengthens
+  latencies, so an objective on them that is met stays met; one that is missed is then UNKNOWN.
+- So is one on failures that is missed only by `SPOILED`, kinds that such a generator makes, or,
+  where the load was cut short, by what was under way.
 - A loop that lagged more than `LAG_BLOCKED_MS` (p99) was blocked by the scenarios' own code:
   visits did not run side by side, and the load is UNKNOWN.
 - A percentile needs `histogram.samples_needed` samples. With fewer, an objective on it is
@@ -16,88 +18,27 @@ The rules, with their numbers:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from harness.errors import nearest
-from harness.facts import Fact, Failed, HistogramFact, LoadBegun, Snapshot
+from harness.facts import Fact, HistogramFact
 from harness.histogram import Histogram, samples_needed
 from harness.judge import Judgement, of_part, unknown
+from harness.judge.measured import Measured
 from harness.judge.series import ALL_REQUESTS, by_interval, latency
 from harness.objective import Family, Objective, parse_objective
 from harness.record import LoadRow, LoadRun, Omission, Second
-from harness.tally import Tally, merged
+from harness.sample import FailureKind
+from harness.tally import Tally
 from harness.verdict import Finding, Outcome
 
 RATE_REACHED = Fraction(99, 100)
 CPU_BUSY = 0.9
 LAG_BLOCKED_MS = 250
+SPOILED = frozenset({FailureKind.TIMEOUT, FailureKind.DISCONNECTED, FailureKind.UNFINISHED})
 _MS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The facts of one load, folded."""
-
-    begun: LoadBegun
-    newest: list[Snapshot]
-    tallies: list[Tally]
-    failures: list[Failed]
-    snapshots: list[Snapshot] = field(repr=False)
-
-    @classmethod
-    def of(cls, facts: Sequence[Fact], below: Sequence[Fact]) -> Measured | None:
-        """Fold a load's facts; None where it never began."""
-        begun = next((fact for fact in facts if isinstance(fact, LoadBegun)), None)
-        if begun is None:
-            return None
-        snapshots = [fact for fact in below if isinstance(fact, Snapshot)]
-        newest: dict[int, Snapshot] = {}
-        for snapshot in snapshots:
-            known = newest.get(snapshot.process)
-            if known is None or snapshot.number > known.number:
-                newest[snapshot.process] = snapshot
-        tallies = merged([t.tally() for s in newest.values() for t in s.tallies])
-        failures = [fact for fact in below if isinstance(fact, Failed)]
-        return cls(begun, list(newest.values()), tallies, failures, snapshots)
-
-    @property
-    def visits(self) -> list[Tally]:
-        """The tallies of visits, by scenario."""
-        return [t for t in self.tallies if t.step is None]
-
-    @property
-    def steps(self) -> list[Tally]:
-        """The tallies of requests, by scenario and step."""
-        return [t for t in self.tallies if t.step is not None]
-
-    @property
-    def started(self) -> int:
-        """How many visits were started."""
-        return sum(snapshot.started for snapshot in self.newest)
-
-    @property
-    def seconds(self) -> float:
-        """Over how long rates are taken: the load's duration, or less where it ended before."""
-        lasted = max((snapshot.at_s for snapshot in self.newest), default=0.0)
-        return min(lasted, self.begun.duration_s) or lasted
-
-    @property
-    def loop_lag(self) -> Histogram:
-        """How late the generators' event loops ran, all processes together."""
-        lags = (snapshot.health.loop_lag.histogram() for snapshot in self.newest)
-        return sum(lags, start=Histogram())
-
-    @property
-    def cpu(self) -> float:
-        """The share of a processor that the busiest generator process used."""
-        shares = (s.health.cpu_s / s.at_s for s in self.newest if s.at_s > 0)
-        return max(shares, default=0.0)
-
-    def lag_p99_ms(self) -> float:
-        """The event loops' lag, p99, in milliseconds; 0 where none was measured."""
-        return (self.loop_lag.quantile(Fraction(99, 100)) or 0) / _MS
 
 
 def judge(
@@ -134,7 +75,19 @@ def _sickness(measured: Measured) -> str:
         return f"a generator process used {measured.cpu:.0%} of a processor"
     if measured.lag_p99_ms() > LAG_BLOCKED_MS:
         return f"its event loop lagged {measured.lag_p99_ms():.0f} ms (p99)"
+    if _crowded_out(measured):
+        return "the scenarios' own pauses left no room for the visits that were due"
     return ""
+
+
+def _crowded_out(measured: Measured) -> bool:
+    """Tell whether visits waited for room that others took up, mostly by their own pauses."""
+    waited = sum((t.lag for t in measured.visits), start=Histogram()).quantile(Fraction(99, 100))
+    visits_ns = sum(t.service.total_ns for t in measured.visits)
+    requests_ns = sum(t.service.total_ns for t in measured.steps)
+    coped = any(t.failed for t in measured.steps)  # their time is in no histogram
+    is_late = (waited or 0) > LAG_BLOCKED_MS * _MS
+    return is_late and not coped and 2 * requests_ns < visits_ns
 
 
 def _evidence(part: str, measured: Measured) -> Judgement:
@@ -165,6 +118,9 @@ def _evidence(part: str, measured: Measured) -> Judgement:
                 "did not end by themselves; what they had counted is included",
             )
         )
+    if measured.lost:
+        told = f"{measured.lost} snapshots are missing; what was counted in them is not included"
+        judgement.findings.append(unknown("load/cut-short", part, told))
     if measured.lag_p99_ms() > LAG_BLOCKED_MS:
         judgement.findings.append(
             Finding(
@@ -175,7 +131,8 @@ def _evidence(part: str, measured: Measured) -> Judgement:
                 measured=measured.lag_p99_ms(),
                 limit=LAG_BLOCKED_MS,
                 unit="ms",
-                next_step="look for time.sleep, a synchronous client or heavy work in a scenario",
+                next_step="look for time.sleep, a synchronous client or heavy work in a scenario; "
+                "where there is none, this machine is too slow for the load: ask for less",
             )
         )
     return judgement
@@ -245,7 +202,7 @@ def _objective(part: str, measured: Measured, objective: Objective, sick: str) -
     if lacking and not _beyond_doubt(objective, scope):
         outcome = Outcome.UNKNOWN
         notes.append(lacking)
-    elif outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, sick)):
+    elif outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, scope, sick)):
         outcome = Outcome.UNKNOWN
         notes.append(f"neither met nor missed: {spoiled}")
     elif outcome is Outcome.FAIL and objective.indicator in ("failures", "completed"):
@@ -289,8 +246,12 @@ def _latency(objective: Objective, scope: _Scope) -> tuple[Fraction | None, str]
     return Fraction(value or 0, _MS), lacking
 
 
-def _count(objective: Objective, scope: _Scope) -> tuple[Fraction | None, str]:
-    counts = [_part_of(objective.indicator, tallies) for tallies in (scope.visits, scope.steps)]
+def _count(
+    objective: Objective, scope: _Scope, excused: Collection[str] = ()
+) -> tuple[Fraction | None, str]:
+    """Count visits and requests, whichever look worse; failures that are `excused` do not count."""
+    counts = [_part_of(objective.indicator, tallies, excused)
+              for tallies in (scope.visits, scope.steps)]  # fmt: skip
     counts = [(some, of) for some, of in counts if of]
     if objective.indicator in ("4xx", "5xx"):
         counts = counts[-1:] if scope.steps else []
@@ -301,13 +262,12 @@ def _count(objective: Objective, scope: _Scope) -> tuple[Fraction | None, str]:
     return (min(shares) if objective.indicator == "completed" else max(shares)), ""
 
 
-def _part_of(indicator: str, tallies: Sequence[Tally]) -> tuple[int, int]:
+def _part_of(indicator: str, tallies: Sequence[Tally], excused: Collection[str]) -> tuple[int, int]:
     """Return how many samples an indicator counts, and of how many."""
     sent = sum(t.sent for t in tallies)
-    if indicator == "failures":
-        return sum(t.failed for t in tallies), sent
-    if indicator == "completed":
-        return sum(t.ok for t in tallies), sent
+    failed = sum(n for t in tallies for kind, n in t.failures.items() if kind not in excused)
+    if indicator in ("failures", "completed"):
+        return failed if indicator == "failures" else sent - failed, sent
     codes = [(code, n) for t in tallies for code, n in t.statuses.items()]
     return sum(n for code, n in codes if code[0] == indicator[0]), sent
 
@@ -318,8 +278,10 @@ def _beyond_doubt(objective: Objective, scope: _Scope) -> bool:
     return objective.op in ("<", "<=") and not objective.holds(Fraction(fastest, _MS))
 
 
-def _spoiled(measured: Measured, objective: Objective, sick: str) -> str:
+def _spoiled(measured: Measured, objective: Objective, scope: _Scope, sick: str) -> str:
     """Say how the generator may have caused a missed objective; empty where it cannot have."""
+    if objective.indicator in ("failures", "completed"):
+        return _excuse(measured, objective, scope, sick)
     if objective.unit not in ("ms", "/s"):
         return ""
     if sick or objective.unit == "/s":
@@ -328,6 +290,15 @@ def _spoiled(measured: Measured, objective: Objective, sick: str) -> str:
     if lag * 10 > objective.limit:
         return f"the generator's event loop lagged {lag:.1f} ms (p99), over a tenth of the limit"
     return ""
+
+
+def _excuse(measured: Measured, objective: Objective, scope: _Scope, sick: str) -> str:
+    """Say why the failures that are too many may not be the target's; empty where they are."""
+    excused = SPOILED if sick else {FailureKind.UNFINISHED} if measured.cut_short else ()
+    left, _ = _count(objective, scope, excused)
+    if not excused or left is None or not objective.holds(left):
+        return ""
+    return sick or "what had not ended when the load was cut short is no failure of the target's"
 
 
 def _first_failures(measured: Measured, objective: Objective) -> Iterable[str]:

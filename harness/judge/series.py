@@ -1,4 +1,4 @@
-"""What happened in each interval of a load, from its cumulative snapshots."""
+"""What happened in each interval of a load, and a distribution as the record has it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from fractions import Fraction
 from harness.facts import Snapshot
 from harness.histogram import Histogram, samples_needed
 from harness.record import Latency, Second
-from harness.tally import Tally
+from harness.tally import Key, Tally, merged
 
 MOST_POINTS = 600
 """Points of a series; a longer load is drawn in longer intervals."""
-
-Key = tuple[str, str | None]
 
 ALL_REQUESTS: Key = ("", None)
 """The key of the series of all requests together."""
@@ -45,19 +43,16 @@ def latency(histogram: Histogram) -> Latency:
 def by_interval(snapshots: Sequence[Snapshot]) -> dict[Key, list[Second]]:
     """Return a series per scenario and step, and one of `ALL_REQUESTS`.
 
-    Each point is the difference of two successive states, all processes added up.
+    Each point is what all processes counted in one interval.
     """
     series: dict[Key, list[Second]] = {ALL_REQUESTS: []}
-    before: dict[Key, Tally] = {}
-    newest: dict[int, Snapshot] = {}
     for interval in _intervals(snapshots):
-        newest.update({snapshot.process: snapshot for snapshot in interval})
-        now = _state(newest.values())
+        counted = merged(fact.tally() for snapshot in interval for fact in snapshot.tallies)
+        counted[ALL_REQUESTS] = _requests(counted.values())
         at_s = max(snapshot.at_s for snapshot in interval)
-        for key, tally in now.items():
-            point = _second(at_s, before.get(key, Tally("", None)), tally)
+        for key in dict.fromkeys([*series, *counted]):
+            point = _second(at_s, counted.get(key, Tally("", None)))
             series.setdefault(key, []).append(point)
-        before = now
     return series
 
 
@@ -72,27 +67,23 @@ def _intervals(snapshots: Sequence[Snapshot]) -> Iterable[list[Snapshot]]:
     return grouped.values()
 
 
-def _state(newest: Iterable[Snapshot]) -> dict[Key, Tally]:
-    state: dict[Key, Tally] = {ALL_REQUESTS: Tally("", None)}
-    for tally in (fact.tally() for snapshot in newest for fact in snapshot.tallies):
-        key = (tally.scenario, tally.step)
-        state[key] = state[key] + tally if key in state else tally
+def _requests(tallies: Iterable[Tally]) -> Tally:
+    total = Tally(*ALL_REQUESTS)
+    for tally in tallies:
         if tally.step is not None:
-            state[ALL_REQUESTS] = state[ALL_REQUESTS] + tally
-    return state
+            total += tally
+    return total
 
 
-def _second(at_s: float, before: Tally, now: Tally) -> Second:
-    interval = now.response.since(before.response)
-
+def _second(at_s: float, counted: Tally) -> Second:
     def at(q: Fraction) -> float | None:
-        value = interval.quantile(q)
+        value = counted.response.quantile(q)
         return None if value is None else value / _MS
 
     return Second(
         t_s=at_s,
-        sent=now.sent - before.sent,
-        failed=now.failed - before.failed,
+        sent=counted.sent,
+        failed=counted.failed,
         p50_ms=at(Fraction(1, 2)),
         p99_ms=at(Fraction(99, 100)),
     )

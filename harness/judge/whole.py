@@ -2,44 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
+from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
-from harness.facts import PytestEnded, StubUse
+from harness.facts import Fact, PytestEnded, StubUse
 from harness.judge import Judgement, functional, gates, load, unknown
 from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Omission, Record
 from harness.verdict import Finding, Outcome, verdict
 
 
-def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -> Record:
-    """Fold a run's facts into its record: of the `parts` named, or of all that were asked for."""
-    asked = identity.asked if parts is None else tuple(parts)
-    judgement = Judgement()
-    tests: list[FunctionalRow] = []
-    rows: list[LoadRow] = []
-    loads: list[LoadRun] = []
-    gate_rows: list[GateRow] = []
-    for part in asked if parts is not None else (*asked, *_others(asked, facts)):
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """What has been judged so far, part by part."""
+
+    judgement: Judgement = field(default_factory=Judgement)
+    tests: list[FunctionalRow] = field(default_factory=list)
+    rows: list[LoadRow] = field(default_factory=list)
+    loads: list[LoadRun] = field(default_factory=list)
+    gates: list[GateRow] = field(default_factory=list)
+
+    def take(self, part: str, facts: Facts) -> None:
+        """Judge one part. One of which nothing can be said is UNKNOWN, as one that is missing."""
         found = facts.part(part)
         if found is None:
-            judgement.findings.append(_missing(part))
-        elif part.startswith("functional-"):
-            told, row = functional.judge(part, found)
-            judgement.extend(told)
-            tests.append(row)
+            self.judgement.findings.append(_missing(part))
+            return
+        before = len(self.judgement.findings)
+        try:
+            self.judgement.extend(self._judged(part, found, facts))
+        except HarnessError as error:  # a limit, say, that a later version knows and this does not
+            told = f"{part} cannot be judged: {error.message}"
+            self.judgement.findings.append(unknown(error.slug, part, told, error.next_step))
+        if len(self.judgement.findings) == before:
+            told = "this part recorded nothing that can be judged"
+            self.judgement.findings.append(unknown("evidence/incomplete", part, told, _AGAIN))
+        self.judgement.findings.extend(_mute(part, facts))
+
+    def _judged(self, part: str, found: tuple[Fact, ...], facts: Facts) -> Judgement:
+        if part.startswith("functional-"):
+            told, row = functional.judge(part, found, facts.below(part))
+            self.tests.append(row)
         elif part.startswith("load-"):
-            told, run, some = load.judge(part, found, facts.below(part))
-            judgement.extend(told)
-            rows.extend(some)
-            loads.extend([run] if run else [])
+            told, run, rows = load.judge(part, found, facts.below(part))
+            self.rows.extend(rows)
+            self.loads.extend([run] if run else [])
         else:
-            told, some_gates = gates.judge(part, found)
-            judgement.extend(told)
-            gate_rows.extend(some_gates)
+            told, limits = gates.judge(part, found)
+            self.gates.extend(limits)
+        return told
+
+
+_AGAIN = "run it again"
+
+
+def _mute(part: str, facts: Facts) -> Iterator[Finding]:
+    """Find processes of a part that could not even note that they began: their facts are lost."""
+    for name, noted in facts.by_part.items():
+        if name.startswith(f"{part}.") and not noted:
+            yield unknown("evidence/incomplete", name, "it recorded nothing at all", _AGAIN)
+
+
+def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -> Record:
+    """Fold a run's facts into its record: of the `parts` named, or of all that were asked for.
+
+    What a whole run holds beyond what it was asked for is judged, too.
+    """
+    asked = tuple(dict.fromkeys(identity.asked if parts is None else parts))
+    folded = _Folded()
+    for part in (*asked, *(_others(asked, facts) if parts is None else ())):
+        folded.take(part, facts)
+    judgement = folded.judgement
     judgement.extend(_unreadable(facts))
     judgement.findings.extend(_unused_stubs(asked, facts))
     if not asked:
-        judgement.findings.append(unknown("evidence/nothing-asked", "", "nothing was asked for"))
+        judgement.findings.append(
+            unknown(
+                "evidence/nothing-asked",
+                "",
+                "nothing was asked for",
+                "write a plan, harness.toml: it says what a shared run must have",
+            )
+        )
     outcome = verdict(judgement.findings)
     return Record(
         run_id=identity.run_id,
@@ -48,13 +93,13 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
         environment=identity.environment,
         plan_source=identity.plan_source,
         outcome=outcome,
-        headline=headline(outcome, judgement.findings, tests, loads, gate_rows),
+        headline=headline(outcome, judgement.findings, folded.tests, folded.loads, folded.gates),
         findings=judgement.findings,
         not_checked=judgement.not_checked,
-        functional=tests,
-        load=rows,
-        loads=loads,
-        gates=gate_rows,
+        functional=folded.tests,
+        load=folded.rows,
+        loads=folded.loads,
+        gates=folded.gates,
     )
 
 
@@ -120,7 +165,8 @@ def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
         own = finding.where and finding.where not in first and finding.limit is None
         return f"{finding.where}: {first}" if own else first
     short = f"{finding.measured:.4g}"
-    exact = short if float(short) != finding.limit else repr(finding.measured)
+    crosses = float(short) == finding.limit != finding.measured
+    exact = repr(finding.measured) if crosses else short
     return f"{first}: measured {exact}{finding.unit or ''}"
 
 

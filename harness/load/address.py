@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from yarl import URL
 
@@ -74,6 +75,8 @@ class Addresses:
         path = url.path
         if self._prefix and _origin(url) == _origin(self._target):
             path = path.removeprefix(self._prefix) or "/"
+        if not path.isprintable():  # a name is one line
+            path = quote(path)
         segments = ("{}" if _NUMBERED.fullmatch(part) else part for part in path.split("/"))
         return f"{method.upper()} {'/'.join(segments)}"
 

@@ -14,7 +14,7 @@ from harness.histogram import Histogram
 from harness.load.board import Board, Stop
 from harness.load.failure import Places, first_cause, kind_of, outside_call
 from harness.sample import FailureKind, Sample
-from harness.tally import Tallies
+from harness.tally import Tallies, Tally
 
 FIRST_FAILURES = 5
 """How many failures of one kind are written down, of each scenario."""
@@ -29,7 +29,6 @@ class Visit:
     began_ns: int
     asked: int = 0
     answered: str = ""
-    steps: set[Step] = field(default_factory=set)
     broken: list[tuple[Step, BaseException]] = field(default_factory=list)
 
 
@@ -54,12 +53,13 @@ class Book:
     ) -> None:  # fmt: skip
         self.places = places
         self.now = now
-        self.loop_lag = Histogram()
+        self._loop_lag = Histogram()
         self._process = process
         self._board = board
         self._stop_at_failure = stop_at_failure
         self._tallies = Tallies()
-        self._open: set[Visit] = set()
+        self._visits: set[Visit] = set()
+        self._steps: set[Step] = set()  # also those that a visit's own tasks left behind it
         self._started = self._number = 0
         self._noted: Counter[tuple[str, FailureKind]] = Counter()
         self._outside: set[str] = set()
@@ -70,7 +70,7 @@ class Book:
         """Begin a visit; `due_ns` None: it is due now."""
         now_ns = self.now()
         visit = Visit(scenario, now_ns if due_ns is None else due_ns, now_ns)
-        self._open.add(visit)
+        self._visits.add(visit)
         self._started += 1
         return visit
 
@@ -78,19 +78,19 @@ class Book:
         """End a visit, by what it raised or by itself."""
         if self._closed:
             return
-        self._open.discard(visit)
+        self._visits.discard(visit)
         cause = first_cause(error) if error else None
         kind = kind_of(cause) if cause else None
         self._add(visit, None, visit.due_ns, visit.began_ns, self.now(), failure=kind)
         if cause and kind:
             last = f" (last answer: {visit.answered})" if visit.answered else ""
-            self._note(visit.scenario, kind, cause, self.places.told(cause) + last)
+            self._note(visit.scenario, kind, self.places.of(cause), self.places.told(cause) + last)
             if self._stop_at_failure:
                 self._board.stop(Stop.DRAIN)
             return
         for step, broke in visit.broken:  # the scenario coped, but they are failures all the same
             told = f"{step.name}: {self.places.told(broke)}"
-            self._note(visit.scenario, kind_of(broke), broke, told)
+            self._note(visit.scenario, kind_of(broke), self.places.of(broke), told)
 
     def ask(self, visit: Visit, name: str) -> Step:
         """Begin a request.
@@ -102,7 +102,7 @@ class Book:
         lag_ns = 0 if visit.asked else visit.began_ns - visit.due_ns
         visit.asked += 1
         step = Step(visit, name, sent_ns - lag_ns, sent_ns)
-        visit.steps.add(step)
+        self._steps.add(step)
         return step
 
     def answered(self, step: Step, status: int) -> None:
@@ -123,22 +123,37 @@ class Book:
             self.answered(step, status)
             self._end(step, None, bytes_in)
             return
-        if self._end(step, kind, bytes_in):
+        if not self._end(step, kind, bytes_in):
+            return
+        if step.visit in self._visits:
             step.visit.broken.append((step, error))
+        else:  # of a task that outlived its visit
+            told = f"{step.name}: {self.places.told(error)}"
+            self._note(step.visit.scenario, kind, self.places.of(error), told)
 
     def forget(self, step: Step) -> None:
         """Drop a request that was never sent, since it could not be formed."""
-        step.visit.steps.discard(step)
+        self._steps.discard(step)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a visit, or a request that one has left behind, is under way."""
+        return bool(self._visits or self._steps)
 
     def abandon(self) -> None:
         """Count what is still under way as unfinished, and take nothing more down."""
-        now_ns = self.now()
-        for visit in self._open:
-            for step in visit.steps:
-                self._add(visit, step.name, step.due_ns, step.sent_ns, now_ns, step.status,
-                          FailureKind.UNFINISHED)  # fmt: skip
-            self._add(visit, None, visit.due_ns, visit.began_ns, now_ns,
-                      failure=FailureKind.UNFINISHED)  # fmt: skip
+        now_ns, kind = self.now(), FailureKind.UNFINISHED
+        where = self.places.shown(self.places.file, 0)
+        for step in self._steps:
+            self._add(step.visit, step.name, step.due_ns, step.sent_ns, now_ns, step.status, kind)
+            waited_s = (now_ns - step.sent_ns) / 1_000_000_000
+            told = f"{step.name} had no whole answer {waited_s:.1f} s after it was sent"
+            self._note(step.visit.scenario, kind, where, told)
+        for visit in self._visits:
+            self._add(visit, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
+            waited_s = (now_ns - visit.began_ns) / 1_000_000_000
+            told = f"still under way {waited_s:.1f} s after it began, when the load had ended"
+            self._note(visit.scenario, kind, where, told)
         self._closed = True
 
     def give_up(self, error: HarnessError, level: Stop) -> None:
@@ -154,15 +169,25 @@ class Book:
         self._outside.add(host)
         self._facts.append(outside_call(host, port, self.places.shown(self.places.file, 0)))
 
+    def lagged(self, lag_ns: int, every_ns: int) -> None:
+        """Take down how late the loop ran what was due `every_ns` after the time before.
+
+        What would have been due meanwhile was late, too: else one long block were one sample.
+        """
+        self._loop_lag.record(lag_ns)
+        for late_ns in range(lag_ns - every_ns, 0, -every_ns):
+            self._loop_lag.record(late_ns)
+
     def facts(self, at_s: float, cpu_s: float, *, final: bool = False) -> list[Fact]:
-        """Return what was noted since the last call, and a snapshot of everything counted."""
+        """Return what was noted and counted since the last call."""
         noted, self._facts = self._facts, []
+        lag, self._loop_lag = self._loop_lag, Histogram()
         self._number += 1
         snapshot = Snapshot(
             process=self._process, number=self._number, at_s=round(at_s, 3),
             started=self._started, final=final,
-            tallies=[TallyFact.of(tally) for tally in self._tallies.all()],
-            health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(self.loop_lag)),
+            tallies=[_taken(tally) for tally in self._tallies.all() if tally.sent],
+            health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(lag)),
         )  # fmt: skip
         return [*noted, snapshot]
 
@@ -170,9 +195,9 @@ class Book:
         self, step: Step, kind: FailureKind | None, bytes_in: int, done_ns: int | None = None
     ) -> bool:
         """End a request, unless it has ended; tell which."""
-        if self._closed or step not in step.visit.steps:
+        if self._closed or step not in self._steps:
             return False
-        step.visit.steps.discard(step)
+        self._steps.discard(step)
         done_ns = self.now() if done_ns is None else done_ns
         self._add(step.visit, step.name, step.due_ns, step.sent_ns, done_ns, step.status, kind,
                   bytes_in)  # fmt: skip
@@ -186,16 +211,22 @@ class Book:
             Sample(visit.scenario, step, due_ns, sent_ns, done_ns, status, failure, bytes_in)
         )
 
-    def _note(self, scenario: str, kind: FailureKind, error: BaseException, told: str) -> None:
+    def _note(self, scenario: str, kind: FailureKind, where: str, told: str) -> None:
         self._noted[scenario, kind] += 1
-        if self._noted[scenario, kind] > FIRST_FAILURES:
-            return
-        self._facts.append(
-            Failed(
-                process=self._process,
-                scenario=scenario,
-                kind=kind,
-                message=told,
-                where=self.places.of(error),
-            )
-        )
+        if self._noted[scenario, kind] <= FIRST_FAILURES:
+            self._facts.append(
+                Failed(process=self._process, scenario=scenario, kind=kind, message=told,
+                       where=where)
+            )  # fmt: skip
+
+
+def _taken(tally: Tally) -> TallyFact:
+    """Take down a tally and empty it: a snapshot holds what was counted since the one before.
+
+    Cumulative ones would grow with the load, and taking them would hold up its visits.
+    """
+    fact = TallyFact.of(tally)
+    tally.sent = tally.ok = tally.bytes_in = 0
+    tally.failures, tally.statuses = {}, {}
+    tally.response, tally.service, tally.lag = Histogram(), Histogram(), Histogram()
+    return fact

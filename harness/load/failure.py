@@ -13,6 +13,7 @@ from harness.facts import Surprise
 from harness.sample import FailureKind
 
 LONGEST_MESSAGE = 300
+_OURS = Path(__file__).parent
 
 
 class OutsideCallError(aiohttp.ClientConnectionError):
@@ -76,7 +77,7 @@ class Places:
     def of(self, error: BaseException) -> str:
         """Return ``file:line`` of the innermost line of the scenario file that `error` crossed.
 
-        Where it crossed none: the line that raised it.
+        Where it crossed none: the line that raised it, or the file where that is one of ours.
         """
         file, line = self._found(error)
         return self.shown(file, line)
@@ -90,7 +91,10 @@ class Places:
 
     def told(self, error: BaseException) -> str:
         """Say what was raised, in few words; of an assertion, the line that did not hold."""
-        said = " ".join(str(error).split())
+        try:
+            said = " ".join(str(error).split())
+        except Exception:  # an exception of the scenario's own may be broken, too
+            said = "(which cannot be written)"
         if isinstance(error, AssertionError):
             line = linecache.getline(*self._found(error)).strip()
             told = f"{line}: {said}" if line and said else line or said or "AssertionError"
@@ -111,4 +115,5 @@ class Places:
             last = (frame.f_code.co_filename, line)
             if last[0] == self.file:
                 found = last
-        return found or last
+        own = Path(last[0]).is_relative_to(_OURS)
+        return found or ((self.file, 0) if own else last)

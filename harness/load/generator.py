@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ from harness.pace import Pace, Rate, Workers
 
 MOST_IN_FLIGHT = 500
 """Visits at once in one process of an open load. Above it arrivals wait, and their wait counts."""
+
+MOST_AHEAD = 100
+"""Visitors that a process of an open load sets up before its start, at most."""
 
 LATE_S = 1.0
 """How long after its end an open load still starts the visits that it owes."""
@@ -59,8 +63,8 @@ class Generator:
     async def run(self) -> None:
         """Make the visits, drain, and write the last snapshot. Raises EvidenceError."""
         pace = self._job.pace
-        if isinstance(pace, Rate) and (first := await self._another()):
-            self._idle.append(first)  # set up before the schedule begins
+        if isinstance(pace, Rate):
+            await self._set_up_ahead(pace)
         self._board.ready(self._process)
         self._start_ns = await self._posted_start()
         self._cpu_s = time.process_time()
@@ -101,12 +105,12 @@ class Generator:
         return start_ns
 
     async def _until_over(self, load: asyncio.Task[None], pace: Pace) -> None:
-        """Wait for the load to end by itself, for at most `DRAIN_S` after its time."""
+        """Wait for the load and all its requests to end, for at most `DRAIN_S` after its time."""
         ramp_s = self._job.ramp_up_s if isinstance(pace, Workers) else 0
         ends_ns = self._start_ns + int((float(pace.duration_s) + ramp_s) * _S)
-        while not load.done() and self._board.level < Stop.CANCEL:
-            await asyncio.wait([load], timeout=_TICK_S)
-            if self._stopped:
+        while (not load.done() or self._book.busy) and self._board.level < Stop.CANCEL:
+            await (asyncio.sleep(_TICK_S) if load.done() else asyncio.wait([load], timeout=_TICK_S))
+            if self._stopped or load.done():
                 ends_ns = min(ends_ns, self._book.now())
             if self._book.now() > ends_ns + DRAIN_S * _S:
                 return
@@ -174,6 +178,17 @@ class Generator:
                 visits.create_task(self._arrive(due_ns))
             await self._until(self._start_ns + int(pace.duration_s * _S))
 
+    async def _set_up_ahead(self, pace: Rate) -> None:
+        """Set up a visitor, or where that takes the file's fixtures, those of the first second.
+
+        A visitor who is set up when a visit is due would delay it, as if the target were slow.
+        """
+        has_fixtures = self._scenarios.setup or self._scenarios.setup_session
+        a_second = math.ceil(pace.per_second / self._job.processes) if has_fixtures else 1
+        wanted = min(a_second, MOST_AHEAD, pace.arrivals)
+        found = await asyncio.gather(*(self._another() for _ in range(wanted)))
+        self._idle.extend(visitor for visitor in found if visitor is not None)
+
     async def _arrive(self, due_ns: int) -> None:
         try:
             visitor = self._idle.pop() if self._idle else await self._another()
@@ -203,10 +218,11 @@ class Generator:
 
     async def _beat(self) -> None:
         """Measure how late the loop runs what is due: whatever is late is late for visits, too."""
+        every_ns = int(HEARTBEAT_S * _S)
         while True:
-            due_ns = self._book.now() + int(HEARTBEAT_S * _S)
+            due_ns = self._book.now() + every_ns
             await asyncio.sleep(HEARTBEAT_S)
-            self._book.loop_lag.record(self._book.now() - due_ns)
+            self._book.lagged(self._book.now() - due_ns, every_ns)
 
     async def _report(self) -> None:
         try:
@@ -222,7 +238,8 @@ class Generator:
         at_s = max(0, self._book.now() - self._start_ns) / _S
         facts = self._book.facts(at_s, time.process_time() - self._cpu_s, final=final)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._part.note, *facts)
+        # Shielded: what is cancelled here, at the load's end, has left the book already.
+        await asyncio.shield(loop.run_in_executor(self._writer, self._part.note, *facts))
 
     async def _tell_workers(self) -> None:
         while True:

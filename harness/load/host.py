@@ -6,6 +6,7 @@ what the import and `global_setup` made. ``python -m harness.load.host JOB`` run
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - else the first connection imports it, while it is timed
 import gc
 import os
 import signal
@@ -113,19 +114,22 @@ def _tear_down(scenarios: Scenarios) -> None:
         return
     try:
         scenarios.global_teardown()
-    except Exception:  # printed, as Molotov does
+    except BaseException:  # what was measured is not the worse for it
         traceback.print_exc()
 
 
 def _generators(job: Job, part: Part, scenarios: Scenarios, arguments: Namespace) -> None:
     """Fork the generators, start them together and wait for all of them."""
     board = Board(job.processes)
+    heard: list[int] = []
 
-    def interrupted(number: int, frame: object) -> None:
-        board.stop(Stop.CANCEL if board.level else Stop.DRAIN)
+    def told(number: int, frame: object) -> None:
+        urgent = heard or number == signal.SIGTERM
+        board.stop(Stop.CANCEL if urgent else Stop.DRAIN)
+        heard.append(number)
 
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, lambda number, frame: board.stop(Stop.CANCEL))
+    signal.signal(signal.SIGINT, told)
+    signal.signal(signal.SIGTERM, told)
     gc.freeze()  # what exists is shared by all of them: collecting it would copy it
     left = {_forked(job, k, scenarios, arguments, board): k for k in range(job.processes)}
     while left:
@@ -140,6 +144,17 @@ def _generators(job: Job, part: Part, scenarios: Scenarios, arguments: Namespace
         if board.start_ns is None and board.all_ready:
             board.start(time.monotonic_ns() + int(START_MARGIN_S * 1_000_000_000))
         time.sleep(_POLL_S)
+    if heard:
+        part.note(problem(_interrupted(job, signal.Signals(heard[0]))))
+
+
+def _interrupted(job: Job, heard: signal.Signals) -> HarnessError:
+    return HarnessError(
+        "load/interrupted",
+        f"the load was told to end before its time, by {heard.name}",
+        where=f"load-{job.name}",
+        next_step="run it again; what it had counted until then is in the record",
+    )
 
 
 def _died(job: Job, process: int, code: int) -> HarnessError:
@@ -179,6 +194,7 @@ def _generate(
 ) -> None:
     """Be a generator. Its host hears the signals and tells it by the board."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     book = Book(process, scenarios.places, board, stop_at_failure=job.stop_at_failure)
     part = Part(Path(job.folder), f"load-{job.name}.{process}")
     with part, Guard(book.outside, job.allow_hosts):

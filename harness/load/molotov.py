@@ -111,12 +111,7 @@ def load(name: str, root: Path) -> Scenarios:
     except (HarnessError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit and pytest's outcomes, too
-        raise HarnessError(
-            "load/import-failed",
-            f"importing it raised {places.told(error)}",
-            where=places.of(error),
-            next_step="make the file import by itself, as 'python FILE' would",
-        ) from error
+        raise _import_failed(error, places) from error
     finally:
         molotov.scenario = molotov.api.scenario = original
     return _registered(places)
@@ -129,19 +124,28 @@ def _located(name: str, root: Path) -> tuple[Path, Callable[[], object]]:
         return path, lambda: _execute(path)
     if "/" in name or name.endswith(".py"):
         raise _unreadable(name, "is a folder" if path.is_dir() else "does not exist")
+    is_name = all(part.isidentifier() for part in name.split("."))
     try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError as error:
-        if not error.name or not f"{name}.".startswith(f"{error.name}."):
-            raise HarnessError(
-                "load/import-failed", f"importing it raised {error}", where=name
-            ) from error
-        spec = None
-    except ValueError:  # not a name that a module can have
+        spec = importlib.util.find_spec(name) if is_name else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of the packages that it is in, which this imports
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if not missing or not f"{name}.".startswith(f"{missing}."):
+            raise _import_failed(error, Places(root / name, root)) from error
         spec = None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         raise _unreadable(name, "is neither a file nor a module")
     return Path(spec.origin).resolve(), lambda: importlib.import_module(name)
+
+
+def _import_failed(error: BaseException, places: Places) -> HarnessError:
+    return HarnessError(
+        "load/import-failed",
+        f"importing it raised {places.told(error)}",
+        where=places.of(error),
+        next_step="make the file import by itself, as 'python FILE' would",
+    )
 
 
 def _unreadable(where: str, told: str) -> UsageError:

@@ -1,8 +1,8 @@
 """What a scenario receives: `aiohttp.ClientSession`'s public surface, every request measured.
 
-Responses and exceptions are aiohttp's own. A request is done with the last byte of its body;
-one that the scenario leaves unread is read for it, so that a truncated answer is a failure and
-the connection can be used again.
+Responses and exceptions are aiohttp's own. A request is done with the last byte of its body; a
+body that the scenario does not look at is read for it, so that a truncated answer is a failure
+and the connection can be used again; one that it looked into and left is done there.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Session:
 
     def request(self, method: str, url: str | URL, **options: Any) -> Exchange[Any]:
         """Send a request, as ``aiohttp.ClientSession.request``."""
-        return Exchange(self._request(method, url, options), self._leave)
+        return Exchange(self._request(self.visit, method, url, options), self._leave)
 
     get = partialmethod(request, "GET")
     post = partialmethod(request, "POST")
@@ -127,7 +127,7 @@ class Session:
         async def close(socket: Any, error: BaseException | None) -> None:
             await socket.close()
 
-        return Exchange(self._ws_connect(url, options), close)
+        return Exchange(self._ws_connect(self.visit, url, options), close)
 
     async def finish(self, visit: Visit, error: BaseException | None) -> None:
         """Read or close what a visit, which ended by `error` or by itself, has left open."""
@@ -135,8 +135,10 @@ class Session:
             if step.visit is visit:
                 await self._leave(response, error)
 
-    async def _request(self, method: str, url: str | URL, options: dict[str, Any]) -> Any:
-        visit, address = self.visit, self._resolve(url)
+    async def _request(
+        self, visit: Visit | None, method: str, url: str | URL, options: dict[str, Any]
+    ) -> Any:
+        address = self._resolve(url, visit)
         if "middlewares" in options:  # which replace the session's
             options = {**options, "middlewares": (*(options["middlewares"] or ()), self._hop)}
         if visit is None:
@@ -148,8 +150,10 @@ class Session:
         response.content.on_eof(lambda: self._read(response, step))
         return response
 
-    async def _ws_connect(self, url: str | URL, options: dict[str, Any]) -> Any:
-        visit, address = self.visit, self._resolve(url)
+    async def _ws_connect(
+        self, visit: Visit | None, url: str | URL, options: dict[str, Any]
+    ) -> Any:
+        address = self._resolve(url, visit)
         if visit is None:
             return await self._client.ws_connect(address, **options)
         step = self._book.ask(visit, self._addresses.step("GET", address))
@@ -176,7 +180,7 @@ class Session:
             self._book.failed(step, error)
             raise
 
-    def _resolve(self, url: str | URL) -> URL:
+    def _resolve(self, url: str | URL, visit: Visit | None) -> URL:
         """Return where a request goes; where it must not, stop the load."""
         try:
             asked = URL(url)
@@ -189,9 +193,9 @@ class Session:
         except ForeignHostError as error:
             told = ForeignHostError(error.url, self._book.places.here())
             self._book.give_up(told, Stop.CANCEL)
-            if self.visit is not None:
+            if visit is not None:
                 refused = OutsideCallError(told.message)
-                self._book.failed(self._book.ask(self.visit, f"GET {asked.path}"), refused)
+                self._book.failed(self._book.ask(visit, f"GET {asked.path}"), refused)
             raise OutsideCallError(told.message) from error
 
     async def _hop(
@@ -233,7 +237,7 @@ class Session:
             self._book.failed(step, TimeoutError(f"the body did not come: {error}"), bytes_in)
         elif response.closed or body.exception() is not None:
             self._broken_off(response, step)
-        elif response.content_type in _ENDLESS:
+        elif response.content_type in _ENDLESS or body._cursor:  # read, and not wanted whole
             response.close()
             self._book.done(step, bytes_in)
         else:

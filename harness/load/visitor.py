@@ -93,7 +93,9 @@ class Visitor:
         try:
             if self._session is not None and self._scenarios.teardown_session is not None:
                 await self._scenarios.teardown_session(self._number, self._session)
-        except Exception:  # as Molotov does
+        except asyncio.CancelledError:
+            raise
+        except BaseException:  # what was measured is not the worse for it
             traceback.print_exc()
         finally:
             if self._session is not None:
@@ -101,7 +103,7 @@ class Visitor:
         try:
             if self._scenarios.teardown is not None:
                 self._scenarios.teardown(self._number)
-        except Exception:  # as Molotov does
+        except BaseException:
             traceback.print_exc()
 
     def _pick(self) -> Scenario:

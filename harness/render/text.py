@@ -178,7 +178,7 @@ def _not_checked(record: Record, paint: _Paint) -> list[str]:
         paint.heading("Not checked"),
         *(f"  {_gap(gap)}" for gap in gaps.shown),
         *_more(gaps, "reason"),
-        *([f"  not part of this run: {', '.join(missing)}"] if missing else []),
+        *([f"  not judged here: {', '.join(missing)}"] if missing else []),
         *([] if gaps.total or missing else ["  nothing"]),
     ]
 

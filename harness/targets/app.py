@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, NoReturn, cast
+
+from quart import Quart
 
 from harness.errors import TargetError, UsageError, nearest
 from harness.target import AppPath
@@ -18,23 +22,39 @@ from harness.targets import Asgi
 def load_app(path: AppPath, root: Path) -> Asgi:
     """Import the application at `path`, with `root` on the module search path.
 
+    Call it where no event loop runs, as servers do: modules may use one while they are imported.
     Raises UsageError for a path that names nothing or something that is not ASGI, and
     TargetError where the module or the factory raises.
     """
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
-    try:
-        found = _attribute(_module(path), path)
+    with _serving_refused():
+        found = _attribute(_module(path, root), path)
         if path.is_factory:
-            found = _called(found, path)
-    except TargetError as error:
-        error.where = _below(root, error.where)
-        raise
+            found = _called(found, path, root)
     _refuse_what_is_not_asgi(found, path)
     return cast(Asgi, found)
 
 
-def _module(path: AppPath) -> ModuleType:
+@contextlib.contextmanager
+def _serving_refused() -> Iterator[None]:
+    """Let ``app.run()`` raise: where an import reaches it, the import would never end."""
+
+    def run(app: Quart, *arguments: object, **options: object) -> NoReturn:
+        raise RuntimeError(
+            "app.run() was called during the import, and would not return: "
+            "put it below 'if __name__ == \"__main__\":'"
+        )
+
+    served = Quart.run
+    Quart.run = run  # type: ignore[assignment, method-assign]  # for as long as the import takes
+    try:
+        yield
+    finally:
+        Quart.run = served  # type: ignore[method-assign]  # as it was
+
+
+def _module(path: AppPath, root: Path) -> ModuleType:
     try:
         return importlib.import_module(path.module)
     except ModuleNotFoundError as error:
@@ -44,11 +64,18 @@ def _module(path: AppPath) -> ModuleType:
                 "target/no-module",
                 f"there is no module {missing!r}",
                 where=str(path),
-                next_step="check the import string, and that you are in the project's root",
+                next_step=_where_it_may_be(path.module, root),
             ) from None
-        raise _raised("import", path, error) from error
+        raise _raised("import", path, error, root) from error
     except (Exception, SystemExit) as error:
-        raise _raised("import", path, error) from error
+        raise _raised("import", path, error, root) from error
+
+
+def _where_it_may_be(module: str, root: Path) -> str:
+    name = module.partition(".")[0]
+    if (root / "src" / name).is_dir() or (root / "src" / f"{name}.py").is_file():
+        return f"{name} is in src/: install the project (pip install -e .), or set PYTHONPATH=src"
+    return "check the import string, and that you are in the project's root"
 
 
 def _attribute(module: ModuleType, path: AppPath) -> Any:
@@ -66,31 +93,47 @@ def _attribute(module: ModuleType, path: AppPath) -> Any:
     return found
 
 
-def _called(factory: Any, path: AppPath) -> Any:
+def _called(factory: Any, path: AppPath, root: Path) -> Any:
     try:
         return factory()
     except (Exception, SystemExit) as error:
-        raise _raised("factory", path, error) from error
+        raise _raised("factory", path, error, root) from error
 
 
-def _raised(what: str, path: AppPath, error: BaseException) -> TargetError:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
-    own = [f for f in frames if f.filename != __file__]
-    where = f"{own[-1].filename}:{own[-1].lineno}" if own else str(path)
+def _raised(what: str, path: AppPath, error: BaseException, root: Path) -> TargetError:
     said = "".join(traceback.format_exception_only(error)).strip()
     return TargetError(
         f"target/{what}-failed",
         f"the {what} of {path} raised {said}",
-        where=where,
+        where=_place(error, root) or str(path),
         next_step="mend it, or set what it needs in the plan: [services.NAME] env = { … }",
     )
 
 
-def _below(root: Path, where: str) -> str:
-    return where.removeprefix(f"{root}/")
+def _place(error: BaseException, root: Path) -> str:
+    """Return the line that raised: the project's own where it took part."""
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno))
+    outside = [f for f in frames if f[0] != __file__ and not f[0].startswith("<frozen ")]
+    own = [
+        (Path(name).relative_to(root), number)
+        for name, number in outside
+        if Path(name).is_relative_to(root) and "site-packages" not in Path(name).parts
+    ]
+    name, number = (own or outside or [("", None)])[-1]
+    return f"{name}:{number}" if number else str(name)
 
 
 def _refuse_what_is_not_asgi(found: Any, path: AppPath) -> None:
+    if inspect.iscoroutine(found):
+        found.close()
+        raise UsageError(
+            "target/not-asgi",
+            f"{path} is not an ASGI application: its factory is async, and gives a coroutine",
+            where=str(path),
+            next_step="write a plain function, and let what must be awaited be done at start-up",
+        )
     wanted = _positional(found)
     if wanted == 3 or wanted is None:
         return

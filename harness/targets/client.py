@@ -55,9 +55,16 @@ class _Line:
             if status is not None:
                 method = scope.get("method", "GET")
                 self._exchanges.note(Exchange(method, scope["path"], status, traceparent))
-            await send(message)
+            await send(_complete(message))
 
         await self._wire(scope, receive, noting)
+
+
+def _complete(message: Message) -> Message:
+    """Add what ASGI lets an application leave out and Quart's connections (0.23) rely on."""
+    if message["type"] == "http.response.body":
+        return {"body": b"", "more_body": False, **message}
+    return message
 
 
 def _status(message: Message) -> int | None:

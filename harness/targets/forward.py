@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,7 +33,7 @@ class Forward:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._netloc = urlsplit(url).netloc
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._home: tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry one conversation. Raises TargetError where nothing answers."""
@@ -46,27 +48,25 @@ class Forward:
                 next_step="see whether the service is still running, and its log",
             ) from error
 
+    def open(self) -> None:
+        """Keep connections for the running loop until `close`."""
+        self._home = (asyncio.get_running_loop(), _session())
+
     async def close(self) -> None:
-        """Close the connections of the running loop; those of loops that ended are gone."""
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
+        """Close the connections that were kept."""
+        if self._home is not None:
+            _, session = self._home
+            self._home = None
             await session.close()
 
-    def _session(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None:
-            session = self._sessions[loop] = aiohttp.ClientSession(
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=0),
-                skip_auto_headers=_NOT_OURS,
-                timeout=aiohttp.ClientTimeout(total=None),
-            )
-            # aiohttp sends an idempotent request again on a dropped connection, unseen
-            # (aiohttp#10790): a test must see what happened.
-            session._retry_connection = False
-        return session
+    @contextlib.asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """Lend a session of the running loop: loops that come and go with a test keep nothing."""
+        if self._home is not None and self._home[0] is asyncio.get_running_loop():
+            yield self._home[1]
+        else:
+            async with _session() as session:
+                yield session
 
     def _address(self, scope: Scope) -> URL:
         raw = scope.get("raw_path") or scope["path"].encode()
@@ -101,13 +101,16 @@ class Forward:
             exchange.cancel()
 
     async def _exchange(self, scope: Scope, body: bytes, send: Send) -> None:
-        async with self._session().request(
-            scope["method"],
-            self._address(scope),
-            data=body or None,
-            headers=self._headers(scope),
-            allow_redirects=False,
-        ) as response:
+        async with (
+            self._session() as session,
+            session.request(
+                scope["method"],
+                self._address(scope),
+                data=io.BytesIO(body) if body else None,  # of large bytes aiohttp would warn
+                headers=self._headers(scope),
+                allow_redirects=False,
+            ) as response,
+        ):
             headers = list(response.raw_headers)
             start = {"type": "http.response.start", "status": response.status, "headers": headers}
             await send(start)
@@ -116,28 +119,51 @@ class Forward:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            socket = await self._session().ws_connect(
-                self._address(scope),
-                headers=self._headers(scope, _HANDSHAKE),
-                protocols=scope.get("subprotocols", ()),
-                max_msg_size=0,
-            )
-        except aiohttp.WSServerHandshakeError as error:
-            headers = [(k.encode(), v.encode()) for k, v in (error.headers or {}).items()]
-            start = {"type": "websocket.http.response.start", "status": error.status}
-            await send({**start, "headers": headers})
-            await send({"type": "websocket.http.response.body", "body": b"", "more_body": False})
-            return
-        async with socket:
-            await send({"type": "websocket.accept", "subprotocol": socket.protocol, "headers": []})
-            down = asyncio.ensure_future(_to_client(socket, send))
-            up = asyncio.ensure_future(_to_server(socket, receive))
-            await asyncio.wait({down, up}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (down, up):
-                task.cancel()
-            left = await asyncio.gather(down, up, return_exceptions=True)
-            await socket.close(code=left[1] if isinstance(left[1], int) else 1000)
+        async with self._session() as session:
+            try:
+                socket = await session.ws_connect(
+                    self._address(scope),
+                    headers=self._headers(scope, _HANDSHAKE),
+                    protocols=scope.get("subprotocols", ()),
+                    max_msg_size=0,
+                )
+            except aiohttp.WSServerHandshakeError as error:
+                await _refuse(error, send)
+            else:
+                async with socket:
+                    await _talk(socket, receive, send)
+
+
+def _session() -> aiohttp.ClientSession:
+    session = aiohttp.ClientSession(
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit=0),
+        skip_auto_headers=_NOT_OURS,
+        timeout=aiohttp.ClientTimeout(total=None),
+    )
+    # aiohttp sends an idempotent request again on a dropped connection, unseen
+    # (aiohttp#10790): a test must see what happened.
+    session._retry_connection = False
+    return session
+
+
+async def _refuse(error: aiohttp.WSServerHandshakeError, send: Send) -> None:
+    headers = [(k.encode(), v.encode()) for k, v in (error.headers or {}).items()]
+    start = {"type": "websocket.http.response.start", "status": error.status}
+    await send({**start, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b"", "more_body": False})
+
+
+async def _talk(socket: aiohttp.ClientWebSocketResponse, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.accept", "subprotocol": socket.protocol, "headers": []})
+    down = asyncio.ensure_future(_to_client(socket, send))
+    up = asyncio.ensure_future(_to_server(socket, receive))
+    await asyncio.wait({down, up}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (down, up):
+        task.cancel()
+    left = await asyncio.gather(down, up, return_exceptions=True)
+    await socket.close(code=left[1] if isinstance(left[1], int) else 1000)
 
 
 async def _body(receive: Receive) -> tuple[bytes, bool]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from harness.errors import TargetError
-from harness.targets import Asgi, Message
+from harness.targets import Asgi, Message, Receive, Scope, Send
 
 STARTUP_S = 60.0
 """How long a service may take to start: Hypercorn's own default."""
@@ -19,15 +20,17 @@ class Inproc:
 
     def __init__(self, app: Asgi, name: str) -> None:
         self.app = app
-        self.wire = app
+        self.wire: Asgi = self._call
         self._name = name
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._started = asyncio.Event()
+        self._state: dict[str, Any] = {}
         self._failure: str | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Inproc:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+        asgi = {"version": "3.0", "spec_version": "2.0"}
+        scope = {"type": "lifespan", "asgi": asgi, "state": self._state}
         self._task = asyncio.ensure_future(self._lifespan(scope))
         await self._to_app.put({"type": "lifespan.startup"})
         try:
@@ -46,13 +49,22 @@ class Inproc:
         await asyncio.wait({self._task}, timeout=SHUTDOWN_S)
         self._task.cancel()
 
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application with what a server gives and Quart's test client leaves out."""
+        scope["state"] = self._state.copy()
+        if scope["type"] == "websocket":
+            scope.setdefault("subprotocols", [])
+            receive = _connecting(receive)
+        await self.app(scope, receive, send)
+
     async def _lifespan(self, scope: dict[str, Any]) -> None:
         try:
-            await self.app(scope, self._to_app.get, self._from_app)
-        except Exception as error:
             # An application without lifespan support raises; servers go on, and so do we.
-            if self._failure is None and self._started.is_set():
-                self._failure = repr(error)
+            with contextlib.suppress(Exception):
+                await self.app(scope, self._to_app.get, self._from_app)
+        except SystemExit as error:
+            # It gave up, and not us: what leaves a task as SystemExit would end the whole loop.
+            self._failure = f"SystemExit: {error}"
         finally:
             self._started.set()
 
@@ -69,3 +81,13 @@ class Inproc:
             where=self._name,
             next_step="see its log above; the environment is that of the plan",
         )
+
+
+def _connecting(receive: Receive) -> Receive:
+    """Let a WebSocket begin as ASGI has it, with the client's wish to connect."""
+    first: list[Message] = [{"type": "websocket.connect"}]
+
+    async def receiving() -> Message:
+        return first.pop() if first else await receive()
+
+    return receiving

@@ -75,6 +75,7 @@ class Served:
             if asyncio.get_running_loop().time() > deadline:
                 raise self._error(f"did not listen within {STARTUP_S:.0f} s")
             await asyncio.sleep(0.005)
+        self._forward.open()
         return self
 
     async def __aexit__(self, *error: object) -> None:

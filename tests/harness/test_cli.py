@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -330,3 +333,29 @@ def _left_in(folder: Path) -> list[str]:
         ["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     return [line for line in found if str(folder) in line and "ps -axo" not in line]
+
+
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "a/b", "..", " "])
+def test_a_shared_run_cannot_leave_the_reports_folder(project: Project, name: str) -> None:
+    before = sorted(project.root.parent.iterdir())
+
+    code, output = project.harness("gates", "shop.py", HARNESS_RUN=name)
+
+    assert code == 64, output
+    assert "a run cannot be called" in output
+    assert sorted(project.root.parent.iterdir()) == before
+    assert not (project.root / "reports").exists()
+
+
+@pytest.mark.parametrize("given", [None, "", "mine"])
+def test_all_environments_of_a_tox_call_share_a_run_that_has_a_name(
+    monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    monkeypatch.setenv("HARNESS_RUN", given or "")
+    if given is None:
+        monkeypatch.delenv("HARNESS_RUN")
+
+    runpy.run_path(str(Path(__file__).parents[2] / "toxfile.py"))
+
+    named = os.environ["HARNESS_RUN"]
+    assert named == given if given else re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", named)

@@ -64,7 +64,9 @@ def shop(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", _commands())
 def test_a_command_of_the_readme_passes_on_a_healthy_service(shop: Path, command: str) -> None:
-    command = command.replace("harness ", f"{sys.executable} -m harness ", 1).replace("-d 15", "-d 5")
+    command = command.replace("harness ", f"{sys.executable} -m harness ", 1).replace(
+        "-d 15", "-d 5"
+    )
 
     done = subprocess.run(
         command, shell=True, cwd=shop, env=clean(), capture_output=True, text=True, check=False

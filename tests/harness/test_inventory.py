@@ -63,6 +63,13 @@ def test_a_path_that_does_not_exist_is_an_error_with_the_nearest_name(tmp_path):
     assert "Did you mean 'app'?" in caught.value.next_step
 
 
+def test_an_empty_path_is_an_error_and_not_the_whole_folder(tmp_path):
+    write(tmp_path, "app.py")
+    with pytest.raises(UsageError, match="empty") as caught:
+        python_files(tmp_path, ["app.py", ""])
+    assert caught.value.exit_code == 64
+
+
 def test_hidden_folders_and_folders_of_the_same_name_as_an_exclude_are_listed(tmp_path):
     names = (".github/scripts/a.py", "CVSImport/b.py", "my.github.io/c.py", "tests/d.py")
     write(tmp_path, *names)

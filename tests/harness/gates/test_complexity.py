@@ -1,5 +1,6 @@
 """Radon's numbers, for every function wherever it stands."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,16 @@ def test_a_file_that_cannot_be_read_is_not_checked(tree, inspect):
     (root / "app.py").symlink_to("nowhere.py")
     account, _ = inspect(Complexity(), root)
     assert [entry.slug for entry in account.not_checked] == ["gates/unreadable"]
+
+
+def test_a_pipe_is_not_waited_for_and_a_device_is_not_read(tree, inspect):
+    root = tree({"fine.py": "x = 1\n"})
+    os.mkfifo(root / "pipe.py")
+    (root / "device.py").symlink_to("/dev/zero")
+    account, _ = inspect(Complexity(), root)
+    assert account.checked == ("fine.py",)
+    assert {entry.slug for entry in account.not_checked} == {"gates/unreadable"}
+    assert {entry.reason for entry in account.not_checked} == {"not a regular file"}
 
 
 def test_warnings_as_errors_do_not_keep_a_file_from_being_parsed(tree, inspect):

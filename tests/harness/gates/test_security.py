@@ -1,6 +1,7 @@
 """Bandit's findings: every file, every issue, and what was to hide them."""
 
 import logging
+import os
 import sys
 import threading
 import warnings
@@ -59,6 +60,15 @@ def test_a_file_that_cannot_be_read_is_not_checked(tree, inspect):
     (root / "app.py").symlink_to("nowhere.py")
     account, _ = inspect(Security(), root)
     assert [entry.slug for entry in account.not_checked] == ["gates/unreadable"]
+
+
+def test_a_pipe_is_not_waited_for_and_a_device_is_not_read(tree, inspect):
+    root = tree({"fine.py": EVAL})
+    os.mkfifo(root / "pipe.py")
+    (root / "device.py").symlink_to("/dev/zero")
+    account, _ = inspect(Security(), root)
+    assert account.checked == ("fine.py",)
+    assert {entry.reason for entry in account.not_checked} == {"not a regular file"}
 
 
 def test_no_name_of_a_folder_excludes_a_file(tree, inspect):

@@ -48,7 +48,7 @@ def test_a_failing_test_names_its_place_and_the_command_to_see_it_again() -> Non
     (finding,) = judgement.findings
     assert finding.where == "t.py:3"
     assert "assert 1 == 2" in finding.message
-    assert finding.next_step == "harness test 't.py::test_a' --target served"
+    assert finding.next_step == "harness test t.py::test_a --target served"
 
 
 def test_no_tests_at_all_is_unknown() -> None:
@@ -116,3 +116,7 @@ def test_skipped_expected_and_deselected_tests_are_listed_as_not_checked() -> No
         "skipped",
         "expected to fail, so its failure says nothing",
     ]
+
+
+def test_tests_that_were_found_and_not_run_are_missing_evidence() -> None:
+    assert judged(result(), pytest_ended(0, 2)) == (Outcome.UNKNOWN, {"functional/unexplained"})

@@ -123,7 +123,8 @@ def test_code_without_a_branch_has_all_its_branches_covered() -> None:
 
 
 def test_coverage_without_data_says_what_to_run() -> None:
-    _, findings, _ = judged("coverage.lines >= 90%", inspected("coverage", checked=()))
+    missed = (not_checked("a.py", "coverage/no-data"),)
+    _, findings, _ = judged("coverage.lines >= 90%", inspected("coverage", (), missed))
 
     assert any("harness run" in f.next_step for f in findings)
 
@@ -143,3 +144,105 @@ def test_a_limit_on_a_path_that_holds_nothing_is_unknown() -> None:
     outcome, _, _ = judged("srv/* complexity.max <= 10", inspected("complexity"), block(1))
 
     assert outcome is Outcome.UNKNOWN
+
+
+def not_checked(path: str, slug: str = "gates/not-parsed") -> facts.NotChecked:
+    return facts.NotChecked(path=path, slug=slug, reason="line 1: invalid syntax")
+
+
+def test_a_file_that_several_gates_cannot_parse_is_one_finding_that_says_what_to_do() -> None:
+    missed = (not_checked("b.py"),)
+    limits = facts.GatesBegun(limits=("complexity.max <= 10", "security.high == 0"))
+    found = (inspected("complexity", missed=missed), inspected("security", missed=missed))
+
+    judgement, _ = judge("gates", (BEGUN, limits, *found, block(1), ENDED))
+
+    (named,) = [f for f in judgement.findings if f.slug == "gates/not-parsed"]
+    assert named.where == "b.py"
+    assert named.message == "not checked (complexity, security): line 1: invalid syntax"
+    assert named.next_step
+    assert [gap.what for gap in judgement.not_checked] == ["b.py (complexity)", "b.py (security)"]
+
+
+def test_of_many_files_that_cannot_be_parsed_the_first_is_named_and_all_are_listed() -> None:
+    missed = tuple(not_checked(f"{n}.py") for n in range(20))
+
+    judgement, _ = judge(
+        "gates",
+        (BEGUN, facts.GatesBegun(limits=("complexity.max <= 10",)),
+         inspected("complexity", missed=missed), block(1), ENDED),
+    )  # fmt: skip
+
+    (named,) = [f for f in judgement.findings if f.slug == "gates/not-parsed"]
+    assert named.where == "0.py and 19 more"
+    assert len(judgement.not_checked) == 20
+
+
+def test_a_file_that_no_limit_applies_to_is_listed_and_spoils_nothing() -> None:
+    limits = facts.GatesBegun(limits=("src/* complexity.max <= 10",))
+    found = inspected("complexity", ("src/a.py",), (not_checked("vendor/b.py"),))
+
+    judgement, rows = judge("gates", (BEGUN, limits, found, block(3, path="src/a.py"), ENDED))
+
+    assert verdict(judgement.findings) is Outcome.PASS
+    assert rows[0].not_checked == []
+    assert [gap.what for gap in judgement.not_checked] == ["vendor/b.py (complexity)"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "found", "outcome"),
+    [
+        ("complexity.max <= 10", block(11), Outcome.FAIL),
+        ("complexity.max == 10", block(11), Outcome.FAIL),
+        ("complexity.max == 10", block(9), Outcome.UNKNOWN),
+        ("complexity.max >= 10", block(9), Outcome.UNKNOWN),
+        ("complexity.average <= 10", block(11), Outcome.UNKNOWN),
+        ("security.high == 0", weakness("high"), Outcome.FAIL),
+        ("coverage.lines >= 90%", covered(1, 10), Outcome.UNKNOWN),
+    ],
+)
+def test_a_limit_is_broken_only_if_what_was_not_checked_could_not_mend_it(
+    limit: str, found: facts.Fact, outcome: Outcome
+) -> None:
+    gate = limit.partition(".")[0]
+
+    assert judged(limit, inspected(gate, missed=(not_checked("b.py"),)), found)[0] is outcome
+
+
+def test_an_issue_that_a_comment_suppresses_passes_and_is_listed() -> None:
+    limits = facts.GatesBegun(limits=("security.high == 0",))
+    hidden = weakness("high", suppressed=True)
+
+    judgement, rows = judge("gates", (BEGUN, limits, inspected("security"), hidden, ENDED))
+
+    assert rows[0].outcome is Outcome.PASS
+    (gap,) = judgement.not_checked
+    assert gap.what == "a.py:7 (B307, severity high)"
+    assert "nosec" in gap.why
+
+
+@pytest.mark.parametrize(
+    ("limit", "found", "said"),
+    [
+        ("complexity.max <= 10", inspected("complexity", ()), "there is no Python file in ."),
+        ("srv/* complexity.max <= 10", inspected("complexity"), "srv/* matches none of 1 files"),
+        ("complexity.max <= 10", BEGUN, "nothing was inspected"),
+        ("coverage.lines >= 90%", inspected("coverage"), "no file has anything to measure"),
+    ],
+)
+def test_a_limit_without_anything_to_measure_says_why(
+    limit: str, found: facts.Fact, said: str
+) -> None:
+    _, findings, _ = judged(limit, found)
+
+    assert any(said in finding.message for finding in findings)
+
+
+def test_a_place_beyond_several_limits_is_told_once() -> None:
+    limits = facts.GatesBegun(limits=("security.high == 0", "a* security.high == 0"))
+    found = (inspected("security"), weakness("high"))
+
+    judgement, rows = judge("gates", (BEGUN, limits, *found, ENDED))
+
+    assert [row.findings for row in rows] == [1, 1]
+    assert [f.slug for f in judgement.findings].count("security/B307") == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -190,6 +191,70 @@ def test_a_generator_that_its_scenarios_block_is_unknown() -> None:
     assert "load/generator-blocked" in found
 
 
+def test_failures_that_a_sick_generator_may_have_made_are_unknown() -> None:
+    timed_out, refused = visit(1, FailureKind.TIMEOUT), visit(1, FailureKind.REFUSED)
+    begun = load_of(["failures == 0"])
+
+    sick = snapshot([*hundred(), *timed_out], cpu_s=9.9)
+    assert judged(begun, sick)[1]["load/objective-undecided"].outcome is Outcome.UNKNOWN
+    assert outcome_of(begun, snapshot([*hundred(), *timed_out])) is Outcome.FAIL
+    assert outcome_of(begun, snapshot([*hundred(), *refused], cpu_s=9.9)) is Outcome.FAIL
+
+
+def test_what_was_under_way_when_a_load_was_cut_short_is_not_the_targets_failure() -> None:
+    under_way = snapshot([*hundred(), *visit(1, FailureKind.UNFINISHED)])
+    told = facts.Problem(slug="load/interrupted", message="told to end")
+
+    assert outcome_of(load_of(["failures == 0"]), under_way) is Outcome.FAIL
+    assert outcome_of(load_of(["failures == 0"]), under_way, told) is Outcome.UNKNOWN
+    assert outcome_of(load_of(["completed == 100%"]), under_way, told) is Outcome.UNKNOWN
+
+
+def test_a_rate_that_the_scenarios_own_pauses_kept_down_is_unknown() -> None:
+    late = [
+        sample
+        for _ in range(100)
+        for sample in (
+            Sample("read", None, 0, 900 * MS, 3900 * MS),
+            Sample("read", "GET /", 0, 900 * MS, 905 * MS, status=200),
+        )
+    ]
+    begun = load_of(["p99 < 250ms"], 200)
+
+    outcome, found, _, _ = judged(begun, snapshot(late))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "pauses" in found["load/rate-not-reached"].message
+    busy = [replace(one, done_ns=3900 * MS) for one in late]
+    assert outcome_of(begun, snapshot(busy)) is Outcome.FAIL
+
+
+def test_a_generator_is_as_busy_as_it_was_until_the_drain() -> None:
+    during = snapshot(hundred(), cpu_s=9.9, at_s=10.01, final=False)
+    drained = snapshot([], cpu_s=10, at_s=20, number=2, started=100)
+
+    assert judged(load_of([], 200), during, drained)[2].generator_cpu == pytest.approx(0.99, 0.01)
+
+
+def test_a_snapshot_that_is_missing_is_unknown() -> None:
+    outcome, found, _, _ = judged(load_of([]), snapshot(hundred(), number=3))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "2 snapshots" in found["load/cut-short"].message
+
+
+def test_a_series_has_a_point_for_each_interval_also_without_a_request() -> None:
+    taken = [
+        snapshot(some, number=number, at_s=number, started=100, final=number == 3)
+        for number, some in enumerate((hundred()[:20], [], hundred()[20:]), 1)
+    ]
+
+    _, _, run, rows = judged(load_of([]), *taken)
+
+    assert [point.sent for point in run.series] == [10, 0, 90]
+    assert all([point.sent for point in row.series] == [10, 0, 90] for row in rows)
+
+
 def test_a_generator_that_died_is_unknown_and_what_it_counted_is_included() -> None:
     begun = load_of(["failures == 0"], processes=2)
     died = snapshot(hundred(), process=1, final=False)
@@ -201,11 +266,11 @@ def test_a_generator_that_died_is_unknown_and_what_it_counted_is_included() -> N
     assert run.visits_started == 200
 
 
-def test_snapshots_are_cumulative_so_the_newest_of_each_process_counts() -> None:
+def test_the_snapshots_of_all_processes_add_up_and_none_counts_twice() -> None:
     first = snapshot(hundred()[:20], number=1, at_s=1, final=False)
-    last = snapshot(hundred(), number=2, at_s=2)
+    last = snapshot(hundred()[20:], number=2, at_s=2, started=100)
 
-    _, _, run, rows = judged(load_of([]), last, first)
+    _, _, run, rows = judged(load_of([]), last, first, last)
 
     assert run.visits_started == 100
     assert [point.sent for point in run.series] == [10, 90]

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.facts import Snapshot
+from harness.facts import Fact, Snapshot
 from harness.load.address import Addresses
 from harness.load.board import Board
 from harness.load.book import Book, Visit
 from harness.load.failure import Places
 from harness.load.session import Session
-from harness.tally import Tally
+from harness.tally import Tally, merged
 
 Script = Callable[[socket.socket], None]
 
@@ -129,12 +129,20 @@ class Measured:
         self.board = board
         self.session = session
         self.visit = visit
+        self._tallies: list[Tally] = []
+
+    def facts(self) -> list[Fact]:
+        found = self.book.facts(0, 0)
+        snapshot = found[-1]
+        assert isinstance(snapshot, Snapshot)
+        new = [fact.tally() for fact in snapshot.tallies]
+        self._tallies = list(merged([*self._tallies, *new]).values())
+        return found
 
     @property
     def tallies(self) -> dict[str | None, Tally]:
-        snapshot = self.book.facts(0, 0)[-1]
-        assert isinstance(snapshot, Snapshot)
-        return {fact.step: fact.tally() for fact in snapshot.tallies}
+        self.facts()
+        return {tally.step: tally for tally in self._tallies}
 
     def step(self, name: str = "GET /") -> Tally:
         return self.tallies[name]

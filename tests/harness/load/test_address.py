@@ -50,6 +50,8 @@ def test_any_other_url_is_refused_with_what_to_type(url: str) -> None:
         ("/commits/3ef2289a", "GET /commits/{}"),
         ("/commits/deadbeef", "GET /commits/deadbeef"),
         ("/v2/v3a", "GET /v2/v3a"),
+        ("/a%0Ab/ü", "GET /a%0Ab/%C3%BC"),
+        ("/ü", "GET /ü"),
     ],
 )
 def test_a_step_is_named_without_what_differs_from_visit_to_visit(path: str, named: str) -> None:

@@ -78,8 +78,7 @@ class Project:
 
     @property
     def tallies(self) -> dict[tuple[str, str | None], Tally]:
-        found = merged([fact.tally() for one in self.last.values() for fact in one.tallies])
-        return {(tally.scenario, tally.step): tally for tally in found}
+        return merged(fact.tally() for one in self.facts(Snapshot) for fact in one.tallies)
 
     @property
     def log(self) -> str:
@@ -140,7 +139,7 @@ def background(project: Project) -> Iterator[Callable[[str, str], subprocess.Pop
 
 
 def test_two_processes_make_the_visits_between_them(project: Project, service: Service) -> None:
-    told: list[tuple[float, Snapshot | None]] = []
+    told: list[tuple[float, int]] = []
 
     project.drive(SCENARIO, "50/s for 1500ms", processes=2, progress=lambda *one: told.append(one))
 
@@ -321,6 +320,13 @@ def test_what_the_children_noted_is_raised_here(
     assert [problem.slug for problem in project.facts(Problem)] == [slug]
 
 
+def test_a_global_teardown_that_exits_takes_nothing_away(project: Project) -> None:
+    text = f"{SCENARIO}\nimport molotov\n@molotov.global_teardown()\ndef end(): raise SystemExit(5)"
+    project.drive(text, "1 worker for 9s", max_runs=2)
+
+    assert project.tallies["visit", None].ok == 2
+
+
 def test_an_unknown_scenario_is_a_usage_error(project: Project) -> None:
     with pytest.raises(UsageError, match="no scenario 'vist'"):
         project.drive(SCENARIO, "1 worker for 1s", single="vist")
@@ -365,6 +371,31 @@ def test_one_ctrl_c_lets_the_visits_end_and_keeps_what_was_counted(
     assert project.last[0].final
     assert project.tallies["visit", None].ok == project.last[0].started > 0
     assert group(host) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "number", "slug"),
+    [
+        (".host", signal.SIGINT, "load/interrupted"),
+        (".host", signal.SIGTERM, "load/interrupted"),
+        (".0", signal.SIGTERM, "load/worker-died"),
+    ],
+)
+def test_a_load_that_a_signal_ends_early_is_no_whole_load(
+    part: str, number: signal.Signals, slug: str, project: Project
+) -> None:
+    def interrupt() -> None:
+        pid = project.pid(part)
+        until(lambda: project.last)
+        os.kill(pid, number)
+
+    killer = threading.Thread(target=interrupt)
+    killer.start()
+    with pytest.raises(HarnessError, match=number.name) as caught:
+        project.drive(SLOW, "2 workers for 60s")
+    killer.join()
+
+    assert caught.value.slug == slug
 
 
 def test_a_second_ctrl_c_cancels_the_visits_and_keeps_what_was_counted(

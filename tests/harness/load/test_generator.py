@@ -24,7 +24,7 @@ from harness.load.molotov import Scenario, Scenarios
 from harness.pace import parse_pace
 from harness.plan import Load
 from harness.sample import FailureKind
-from harness.tally import Tally
+from harness.tally import Tally, merged
 
 from .conftest import Service
 
@@ -36,10 +36,11 @@ class Outcome:
 
     def __init__(self, folder: Path) -> None:
         self.facts = Facts.read(folder).by_part["load-test.0"]
-        self.last = [fact for fact in self.facts if isinstance(fact, Snapshot)][-1]
+        self.snapshots = [fact for fact in self.facts if isinstance(fact, Snapshot)]
+        self.last = self.snapshots[-1]
         self.failed = [fact for fact in self.facts if isinstance(fact, Failed)]
         self.problems = [fact for fact in self.facts if isinstance(fact, Problem)]
-        self.tallies = {(fact.scenario, fact.step): fact.tally() for fact in self.last.tallies}
+        self.tallies = merged(fact.tally() for one in self.snapshots for fact in one.tallies)
 
     def visits(self, scenario: str = "visit") -> Tally:
         return self.tallies[scenario, None]
@@ -73,12 +74,19 @@ async def ran(
             job, 0, found, Namespace(), board=board, book=book, part=part,
             most_in_flight=most_in_flight,
         )  # fmt: skip
-        board.start(time.monotonic_ns())
+        starter = asyncio.create_task(start(board))
         other = asyncio.create_task(beside(board)) if beside else None
         await generator.run()
+        await starter
         if other is not None:
             await other
     return Outcome(tmp_path)
+
+
+async def start(board: Board) -> None:
+    while not board.all_ready:  # noqa: ASYNC110 - as the host waits
+        await asyncio.sleep(0.001)
+    board.start(time.monotonic_ns())
 
 
 async def visit(session: Any) -> None:
@@ -170,6 +178,74 @@ async def test_whatever_a_scenario_raises_is_a_failed_visit(
     assert outcome.tallies["stating", "GET /status/{}"].ok == 1
 
 
+async def test_an_exception_that_cannot_be_written_is_a_failed_visit(tmp_path: Path) -> None:
+    class BrokenError(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    async def visit(session: Any) -> None:
+        raise BrokenError
+
+    outcome = await ran(tmp_path, scenarios(visit), "1 worker for 9s", max_runs=2)
+
+    assert outcome.visits().failures == {FailureKind.EXCEPTION: 2}
+    assert outcome.failed[0].message.startswith("BrokenError")
+
+
+async def test_requests_that_visits_leave_behind_are_waited_for_and_counted(
+    tmp_path: Path, service: Service
+) -> None:
+    left: list[object] = []
+
+    async def visit(session: Any) -> None:
+        left.append(asyncio.create_task(session.get("/")))
+
+    async def freeze(board: Board) -> None:
+        service.gate.clear()
+        await asyncio.sleep(0.5)
+        service.gate.set()
+
+    found = scenarios(visit)
+    outcome = await ran(
+        tmp_path, found, "20/s for 200ms", target=service.url, beside=freeze
+    )  # fmt: skip
+
+    assert outcome.visits().ok == len(service.paths) == 4
+    assert outcome.tallies["visit", "GET /"].ok == 4
+
+
+async def test_a_request_that_was_left_behind_and_hangs_is_not_waited_for_for_ever(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.load.generator.DRAIN_S", 0.3)
+    left: list[object] = []
+
+    async def visit(session: Any) -> None:
+        left.append(asyncio.create_task(session.get("/")))
+
+    service.gate.clear()
+    found = scenarios(visit)
+    outcome = await ran(tmp_path, found, "1 worker for 60s", target=service.url, max_runs=1)
+
+    assert outcome.visits().ok == 1
+    assert outcome.tallies["visit", "GET /"].failures == {FailureKind.UNFINISHED: 1}
+
+
+async def test_what_never_ended_says_what_it_waited_for(tmp_path: Path, service: Service) -> None:
+    async def stop(board: Board) -> None:
+        service.gate.clear()
+        await asyncio.sleep(0.3)
+        board.stop(Stop.CANCEL)
+
+    outcome = await ran(
+        tmp_path, scenarios(visit), "20/s for 60s", target=service.url, beside=stop
+    )  # fmt: skip
+
+    assert outcome.failed[0].kind == FailureKind.UNFINISHED
+    assert outcome.failed[0].message.startswith("GET / had no whole answer")
+    assert outcome.failed[0].where == "test_generator.py"
+
+
 async def test_a_failed_step_that_the_scenario_copes_with_is_written_down(tmp_path: Path) -> None:
     async def visit(session: Any) -> None:
         with pytest.raises(aiohttp.ClientError):
@@ -223,7 +299,9 @@ async def test_a_scenario_that_blocks_the_loop_shows_as_lag(
 
     outcome = await ran(tmp_path, scenarios(visit), "40/s for 800ms", target=service.url)
 
-    assert outcome.last.health.loop_lag.max_ns > 0.3e9
+    lags = [one.health.loop_lag.histogram() for one in outcome.snapshots]
+    assert max(lag.max_ns for lag in lags) > 0.3e9
+    assert sum(lag.count for lag in lags) > 25  # what was due meanwhile was late as well
     assert outcome.visits().lag.max_ns > 0.3e9
     assert outcome.visits().ok == 32
 
@@ -407,6 +485,39 @@ async def test_listeners_are_told_and_what_they_raise_is_printed(
     assert "of a listener" in capsys.readouterr().err
 
 
+async def test_a_slow_set_up_does_not_count_as_latency(tmp_path: Path, service: Service) -> None:
+    async def setup(worker_id: int, args: Any) -> None:
+        await asyncio.sleep(0.4)
+
+    async def pausing(session: Any) -> None:
+        await session.get("/")
+        await asyncio.sleep(0.1)
+
+    found = replace(scenarios(pausing), setup=setup)
+    outcome = await ran(tmp_path, found, "40/s for 500ms", target=service.url)
+
+    assert outcome.tallies["pausing", "GET /"].ok == 20
+    assert outcome.tallies["pausing", "GET /"].response.max_ns < 0.4e9
+
+
+async def test_what_is_being_written_at_the_end_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = Part.note
+
+    def slowly(part: Part, *facts: Any) -> None:
+        time.sleep(0.3)
+        note(part, *facts)
+
+    async def slow(board: Board) -> None:
+        monkeypatch.setattr(Part, "note", slowly)
+
+    outcome = await ran(tmp_path, scenarios(visit_nothing), "20/s for 2100ms", beside=slow)
+
+    assert outcome.visits("visit_nothing").ok == outcome.last.started == 42
+    assert [one.number for one in outcome.snapshots] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("slot", ["setup", "setup_session"])
 @pytest.mark.parametrize("pace", ["50/s for 60s", "2 workers for 60s"])
 async def test_a_set_up_that_fails_ends_the_load_without_a_visit(
@@ -435,6 +546,24 @@ async def test_a_setup_that_returns_what_no_session_takes_has_failed(
     outcome = await ran(tmp_path, replace(scenarios(visit), setup=setup), "1 worker for 60s")
 
     assert [problem.slug for problem in outcome.problems] == ["load/set-up-failed"]
+    assert outcome.problems[0].where == "test_generator.py"
+
+
+async def test_a_teardown_that_raises_anything_takes_nothing_away(
+    tmp_path: Path, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def teardown_session(worker_id: int, session: Any) -> None:
+        raise SystemExit(3)
+
+    def teardown(worker_id: int) -> None:
+        raise KeyboardInterrupt
+
+    found = replace(scenarios(visit), teardown_session=teardown_session, teardown=teardown)
+    outcome = await ran(tmp_path, found, "1 worker for 9s", target=service.url, max_runs=2)
+
+    assert outcome.last.final
+    assert outcome.visits().ok == 2
+    assert "SystemExit" in capsys.readouterr().err
 
 
 async def test_a_full_disk_ends_the_load_at_once(
@@ -455,7 +584,7 @@ async def test_a_full_disk_ends_the_load_at_once(
 async def test_snapshots_are_numbered_and_only_the_last_is_final(tmp_path: Path) -> None:
     outcome = await ran(tmp_path, scenarios(visit_nothing), "20/s for 2200ms")
 
-    found = [fact for fact in outcome.facts if isinstance(fact, Snapshot)]
+    found = outcome.snapshots
     assert [fact.number for fact in found] == list(range(1, len(found) + 1))
     assert [fact.final for fact in found] == [False] * (len(found) - 1) + [True]
     assert len(found) >= 3

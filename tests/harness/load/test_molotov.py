@@ -142,6 +142,20 @@ def test_an_import_that_raises_is_an_error_of_the_scenario_file(
     assert caught.value.where == f"scenarios/mix.py:{line}"
 
 
+@pytest.mark.parametrize("raising", ["raise ValueError('why')", "1 / 0", "import no_such_module"])
+def test_a_package_that_cannot_be_imported_is_told_with_its_place(
+    raising: str, loaded: Load, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "__init__.py").write_text(raising)
+
+    with pytest.raises(HarnessError) as caught:
+        loaded(ONE, "broken.mix")
+
+    assert caught.value.slug == "load/import-failed"
+    assert caught.value.where == "broken/__init__.py:1"
+
+
 def test_two_scenarios_of_one_name_are_told_apart_by_their_own_names_only(loaded: Load) -> None:
     assert len(loaded(ONE + ONE.replace('name="first"', 'name="second"')).each) == 2
 

@@ -252,6 +252,33 @@ async def test_an_endless_stream_is_not_drained(misbehaving: Start, measured: Ma
     assert one.step().ok == 1
 
 
+async def test_a_body_that_the_scenario_looked_into_and_left_is_not_drained(
+    misbehaving: Start, measured: Make
+) -> None:
+    one = measured(misbehaving(stuck_within_the_body))
+
+    async with one.session.get("/") as response:
+        assert await response.content.read(1) == b"1"
+
+    assert one.step().ok == 1
+    assert one.step().bytes_in == 1
+
+
+async def test_a_request_of_a_task_that_outlives_its_visit_is_counted(
+    misbehaving: Start, measured: Make
+) -> None:
+    one = measured(misbehaving(silent))
+    task = asyncio.create_task(one.session.get("/", timeout=SHORT))
+    await one.session.finish(one.visit, None)
+    one.book.end(one.visit, None)
+    one.session.visit = None
+
+    with pytest.raises(TimeoutError):
+        await task
+
+    assert one.step().failures == {FailureKind.TIMEOUT: 1}
+
+
 async def test_an_answer_released_unread_counts_until_its_headers(
     misbehaving: Start, measured: Make
 ) -> None:
@@ -345,7 +372,7 @@ async def test_a_foreign_host_stops_the_load_and_is_named(service: Service, meas
     with pytest.raises(aiohttp.ClientConnectionError):
         await one.session.get("http://example.org/x")
 
-    problem = one.book.facts(0, 0)[0]
+    problem = one.facts()[0]
     assert isinstance(problem, Problem)
     assert problem.slug == "load/foreign-host"
     assert problem.exit_code == 64
@@ -363,7 +390,7 @@ async def test_a_redirect_to_a_foreign_host_is_refused_and_named_once(
         with pytest.raises(aiohttp.ClientConnectionError):
             await one.session.get("/redirect?to=http://example.org:81/y&/status/302")
 
-    surprises = [fact for fact in one.book.facts(0, 0) if isinstance(fact, Surprise)]
+    surprises = [fact for fact in one.facts() if isinstance(fact, Surprise)]
     assert len(surprises) == 1
     assert "example.org:81" in surprises[0].message
     assert one.step("GET /redirect").failures == {FailureKind.FOREIGN: 2}

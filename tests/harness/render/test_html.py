@@ -79,7 +79,7 @@ def test_every_outcome_is_a_word_beside_a_glyph(empty: Record, outcome: Outcome)
 
 def test_an_empty_record_is_a_page_that_names_what_it_lacks(empty: Record) -> None:
     said = Page(html.render(empty)).text
-    assert "Not checked Not part of this run: tests, load, gates." in said
+    assert "Not checked Not judged here: tests, load, gates." in said
     assert "nothing failed" not in said
 
 

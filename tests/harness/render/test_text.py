@@ -83,7 +83,7 @@ def test_a_verdict_without_a_headline_is_its_word(empty: Record) -> None:
 
 
 def test_an_empty_record_names_what_it_lacks(empty: Record) -> None:
-    assert text.render(empty).endswith("Not checked\n  not part of this run: tests, load, gates\n")
+    assert text.render(empty).endswith("Not checked\n  not judged here: tests, load, gates\n")
 
 
 def test_that_nothing_was_left_unchecked_is_said(representative: Record) -> None:

@@ -98,5 +98,38 @@ def broken_factory() -> Quart:
     raise RuntimeError("needs settings")
 
 
+async def async_factory() -> Quart:
+    """A factory that would have to be awaited."""
+    return shop()
+
+
+def gives_up() -> Quart:
+    """An application whose start-up ends the process."""
+    app = Quart(__name__)
+
+    @app.before_serving
+    async def start() -> None:
+        raise SystemExit("no settings")
+
+    return app
+
+
+async def strict(scope: Any, receive: Any, send: Any) -> None:
+    """Takes ASGI at its word: the lifespan's state, and a WebSocket that first connects."""
+    if scope["type"] == "lifespan":
+        scope["state"]["number"] = 5
+        for part in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{part}.complete"})
+    elif scope["type"] == "websocket":
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": f"{scope['subprotocols']}"})
+        await receive()
+    else:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % scope["state"]["number"]})
+
+
 application = shop()
 number = 5

@@ -76,6 +76,7 @@ def test_a_factory_that_raises_is_named_with_its_line() -> None:
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("x = 1 / 0", "ZeroDivisionError"),
         ("def f(:", "SyntaxError"),
+        ("from quart import Quart\nQuart('shop').run()", "put it below 'if __name__"),
     ],
 )
 def test_a_module_that_raises_gives_no_evidence(tmp_path: Path, source: str, said: str) -> None:
@@ -88,3 +89,26 @@ def test_a_module_that_raises_gives_no_evidence(tmp_path: Path, source: str, sai
     assert caught.value.slug == "target/import-failed"
     assert said in caught.value.message
     assert caught.value.exit_code == 2
+
+
+def test_the_place_is_the_projects_own_line_and_not_a_librarys(tmp_path: Path) -> None:
+    (tmp_path / "calls_json.py").write_text("import json\n\njson.loads('{')\n")
+
+    with pytest.raises(TargetError) as caught:
+        load_app(AppPath.parse("calls_json:app"), tmp_path)
+
+    assert caught.value.where == "calls_json.py:3"
+
+
+def test_an_async_factory_is_told_from_an_application() -> None:
+    with pytest.raises(UsageError, match="its factory is async"):
+        load("apps:async_factory()")
+
+
+def test_a_module_in_src_is_found_by_the_message(tmp_path: Path) -> None:
+    (tmp_path / "src" / "hidden_shop").mkdir(parents=True)
+
+    with pytest.raises(UsageError) as caught:
+        load_app(AppPath.parse("hidden_shop:app"), tmp_path)
+
+    assert "PYTHONPATH=src" in caught.value.next_step

@@ -1,0 +1,90 @@
+"""A load's facts added up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Snapshot
+from harness.histogram import Histogram
+from harness.tally import Tally, merged
+
+_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The facts of one load, folded. `newest` holds the last snapshot of each process."""
+
+    begun: LoadBegun
+    newest: list[Snapshot]
+    tallies: list[Tally]
+    failures: list[Failed]
+    cut_short: bool
+    snapshots: list[Snapshot] = field(repr=False)
+
+    @classmethod
+    def of(cls, facts: Sequence[Fact], below: Sequence[Fact]) -> Measured | None:
+        """Fold a load's facts; None where it never began."""
+        begun = next((fact for fact in facts if isinstance(fact, LoadBegun)), None)
+        if begun is None:
+            return None
+        numbered = {(s.number, s.process): s for s in below if isinstance(s, Snapshot)}
+        snapshots = [numbered[key] for key in sorted(numbered)]
+        newest = {snapshot.process: snapshot for snapshot in snapshots}
+        tallies = merged(fact.tally() for snapshot in snapshots for fact in snapshot.tallies)
+        failures = [fact for fact in below if isinstance(fact, Failed)]
+        cut_short = not any(isinstance(fact, Ended) for fact in facts) or any(
+            isinstance(fact, Problem) for fact in (*facts, *below)
+        )
+        return cls(
+            begun, list(newest.values()), list(tallies.values()), failures, cut_short, snapshots
+        )
+
+    @property
+    def visits(self) -> list[Tally]:
+        """The tallies of visits, by scenario."""
+        return [t for t in self.tallies if t.step is None]
+
+    @property
+    def steps(self) -> list[Tally]:
+        """The tallies of requests, by scenario and step."""
+        return [t for t in self.tallies if t.step is not None]
+
+    @property
+    def started(self) -> int:
+        """How many visits were started."""
+        return sum(snapshot.started for snapshot in self.newest)
+
+    @property
+    def seconds(self) -> float:
+        """Over how long rates are taken: the load's duration, or less where it ended before."""
+        lasted = max((snapshot.at_s for snapshot in self.newest), default=0.0)
+        return min(lasted, self.begun.duration_s) or lasted
+
+    @property
+    def loop_lag(self) -> Histogram:
+        """How late the generators' event loops ran, all processes together."""
+        lag = Histogram()
+        for snapshot in self.snapshots:
+            lag += snapshot.health.loop_lag.histogram()
+        return lag
+
+    @property
+    def cpu(self) -> float:
+        """The share of a processor that the busiest generator process used, until the drain."""
+        until = {s.process: s for s in self.newest}
+        for s in reversed(self.snapshots):
+            if s.at_s >= self.begun.duration_s:
+                until[s.process] = s
+        return max((s.health.cpu_s / s.at_s for s in until.values() if s.at_s > 0), default=0.0)
+
+    @property
+    def lost(self) -> int:
+        """How many snapshots are missing before the newest of their process."""
+        return sum(snapshot.number for snapshot in self.newest) - len(self.snapshots)
+
+    def lag_p99_ms(self) -> float:
+        """The event loops' lag, p99, in milliseconds; 0 where none was measured."""
+        return (self.loop_lag.quantile(Fraction(99, 100)) or 0) / _MS

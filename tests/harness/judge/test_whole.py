@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from harness import facts
+from harness.evidence import Environment, Facts, Identity
+from harness.judge.whole import fold
+from harness.record import Record
+from harness.verdict import Outcome
+
+LIMITS = ("complexity.max <= 10",)
+ENVIRONMENT = Environment(
+    python="3.11.7", platform="", cpu_count=2, packages={}, commit="", dirty=False, tree="0"
+)
+INSPECTED = facts.Inspected(
+    gate="complexity", tool="radon", paths=(".",), inventory=1, checked=("a.py",),
+    not_checked=(), duration_s=0.1,
+)  # fmt: skip
+
+
+def noted(part: str, *found: facts.Fact) -> tuple[facts.Fact, ...]:
+    at = "2026-01-01T00:00:00+00:00"
+    begun = facts.Begun(part=part, at=at, python="3.11.7", pid=1)
+    return (begun, *found, facts.Ended(part=part, at=at))
+
+
+def gates(complexity: int = 1, limits: tuple[str, ...] = LIMITS) -> tuple[facts.Fact, ...]:
+    block = facts.Block(path="a.py", line=1, name="f", complexity=complexity)
+    return noted("gates", facts.GatesBegun(limits=limits), INSPECTED, block)
+
+
+def served(outcome: facts.TestOutcome) -> tuple[facts.Fact, ...]:
+    test = facts.Tested(
+        nodeid="t.py::t", where="t.py:1", outcome=outcome, duration_s=0.1, exchanges=1
+    )
+    return noted(
+        "functional-served", test, facts.PytestEnded(exit_status=0, collected=1, deselected=0)
+    )
+
+
+def folded(*asked: str, **parts: tuple[facts.Fact, ...]) -> Record:
+    """Fold the parts given; ``functional_served`` is the part functional-served."""
+    by_part = {name.replace("_", "-"): found for name, found in parts.items()}
+    identity = Identity(
+        run_id="r", started_at="2026-01-01T00:00:00+00:00", asked=asked, plan_source="",
+        environment=ENVIRONMENT,
+    )  # fmt: skip
+    return fold(identity, Facts(by_part))
+
+
+def test_a_whole_run_without_anything_bad_passes() -> None:
+    record = folded("gates", "functional-served", gates=gates(), functional_served=served("passed"))
+
+    assert record.outcome is Outcome.PASS
+    assert record.headline == "1 tests passed (served); 1 limits kept"
+
+
+def test_a_part_that_was_asked_for_and_is_not_there_is_unknown() -> None:
+    assert folded("gates", "functional-served", gates=gates()).outcome is Outcome.UNKNOWN
+
+
+def test_a_run_that_was_asked_for_nothing_is_unknown() -> None:
+    assert folded().outcome is Outcome.UNKNOWN
+
+
+def test_what_a_run_was_not_asked_for_and_found_all_the_same_counts() -> None:
+    record = folded("gates", gates=gates(), functional_served=served("failed"))
+
+    assert record.outcome is Outcome.FAIL
+    assert [row.target for row in record.functional] == ["served"]
+
+
+def test_a_part_that_was_asked_for_twice_is_counted_once() -> None:
+    assert len(folded("gates", "gates", gates=gates()).gates) == 1
+
+
+@pytest.mark.parametrize("part", ["gates", "load-mix"])
+def test_a_part_that_began_and_ended_and_says_nothing_is_unknown(part: str) -> None:
+    record = folded(part, **{part: noted(part)})
+
+    assert record.outcome is Outcome.UNKNOWN
+    assert "nothing that can be judged" in record.headline
+
+
+def test_a_process_that_could_not_even_say_that_it_began_is_unknown() -> None:
+    record = folded("gates", **{"gates": gates(), "gates.helper": ()})
+
+    assert record.outcome is Outcome.UNKNOWN
+    assert "gates.helper" in record.headline
+
+
+def test_a_limit_of_a_later_version_is_unknown_and_the_other_parts_are_judged() -> None:
+    record = folded(
+        "gates", "functional-served",
+        gates=gates(limits=("cognitive.max <= 3",)), functional_served=served("passed"),
+    )  # fmt: skip
+
+    assert record.outcome is Outcome.UNKNOWN
+    assert "unknown indicator 'cognitive.max'" in record.headline
+    assert record.functional[0].passed == 1
+
+
+def test_the_headline_names_the_file_that_was_not_checked() -> None:
+    missed = facts.NotChecked(path="src/b.py", slug="gates/not-parsed", reason="line 3: no")
+    account = facts.Inspected(
+        gate="complexity", tool="radon", paths=(".",), inventory=2, checked=("a.py",),
+        not_checked=(missed,), duration_s=0.1,
+    )  # fmt: skip
+    found = noted("gates", facts.GatesBegun(limits=LIMITS), account)
+
+    assert folded("gates", gates=found).headline.startswith(
+        "src/b.py: not checked (complexity): line 3: no"
+    )
+
+
+def test_the_headline_has_a_broken_limit_once_and_not_its_places() -> None:
+    assert folded("gates", gates=gates(21)).headline == "complexity.max <= 10: measured 21"
+
+
+@pytest.mark.parametrize(
+    ("covered", "said"), [(90_000, "measured 90%"), (89_999, "measured 89.999%")]
+)
+def test_the_headline_rounds_no_number_to_its_limit(covered: int, said: str) -> None:
+    files = facts.Covered(
+        path="a.py", statements=100_000, covered=covered, branches=0, covered_branches=0, missing=()
+    )
+    found = noted(
+        "gates", facts.GatesBegun(limits=("coverage.lines > 90%",)),
+        msgspec.structs.replace(INSPECTED, gate="coverage"), files,
+    )  # fmt: skip
+
+    assert folded("gates", gates=found).headline == f"coverage.lines > 90%: {said}"

@@ -1,0 +1,247 @@
+"""The plugin in a pytest of its own: what it records, and that unused it is not felt."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import facts as noted
+from harness.evidence import Facts
+from harness.judge.functional import judge
+from harness.verdict import Outcome, verdict
+from tests.harness.project import clean
+
+APP = """
+from quart import Quart
+
+app = Quart(__name__)
+
+
+@app.get("/")
+async def index():
+    return {"hello": "world"}
+"""
+
+REACHING = """
+async def test_index(client):
+    assert (await client.get("/")).status_code == 200
+"""
+
+LOOP = ("-o", "asyncio_default_fixture_loop_scope=function")  # unset, pytest-asyncio warns
+PART = "functional-inproc"
+
+
+class Suite:
+    """A folder with an application and tests, and pytest run there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.evidence = root / "evidence"
+        self.evidence.mkdir()
+        self.write("app.py", APP)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    def pytest(self, *options: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", f"--rootdir={self.root}", *options],
+            cwd=self.root, env=clean(), capture_output=True, check=False, timeout=60,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    def recorded(self, *options: str, app: str = "app:app") -> tuple[noted.Fact, ...]:
+        self.pytest(
+            "--asyncio-mode=auto", f"--harness-folder={self.evidence}", f"--harness-app={app}",
+            "-o", "asyncio_default_fixture_loop_scope=session",
+            "-o", "asyncio_default_test_loop_scope=session", *options,
+        )  # fmt: skip
+        return Facts.read(self.evidence).part(PART) or ()
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    return Suite(tmp_path)
+
+
+def outcome_of(facts: tuple[noted.Fact, ...]) -> Outcome:
+    judgement, _ = judge(PART, facts)
+    return verdict(judgement.findings)
+
+
+def outcomes_in(facts: tuple[noted.Fact, ...]) -> dict[str, str]:
+    tested = [fact for fact in facts if isinstance(fact, noted.Tested)]
+    return {test.nodeid: test.outcome for test in tested}
+
+
+def problems_in(facts: tuple[noted.Fact, ...]) -> list[noted.Problem]:
+    return [fact for fact in facts if isinstance(fact, noted.Problem)]
+
+
+def test_a_test_that_reaches_its_target_is_recorded_and_passes(suite: Suite) -> None:
+    suite.write("test_a.py", REACHING)
+
+    facts = suite.recorded()
+
+    assert outcomes_in(facts) == {"test_a.py::test_index": "passed"}
+    assert outcome_of(facts) is Outcome.PASS
+
+
+@pytest.mark.parametrize("option", ["--setup-only", "--setup-plan", "--collect-only"])
+def test_a_test_that_was_not_called_has_not_passed(suite: Suite, option: str) -> None:
+    suite.write("test_a.py", "def test_a():\n    assert 0\n")
+
+    facts = suite.recorded(option)
+
+    assert outcomes_in(facts) == {}
+    assert outcome_of(facts) is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        "def pytest_runtest_protocol(item):\n    return item.name == 'test_bad' or None\n",
+        "def pytest_sessionfinish(session):\n    session.exitstatus = 1\n",
+        "def pytest_sessionfinish():\n    raise ValueError\n",
+        "def pytest_unconfigure():\n    raise ValueError\n",
+    ],
+)
+def test_a_session_that_leaves_tests_out_or_ends_badly_is_unknown(
+    suite: Suite, conftest: str
+) -> None:
+    bad = "def test_bad():\n    assert 'protocol' not in open('conftest.py').read()\n"
+    suite.write("test_a.py", REACHING + bad)
+    suite.write("conftest.py", conftest)
+
+    assert outcome_of(suite.recorded()) is Outcome.UNKNOWN
+
+
+def test_a_session_that_a_test_ends_early_is_unknown_although_pytest_exits_0(suite: Suite) -> None:
+    end = "def test_end():\n    import pytest\n    pytest.exit('enough', returncode=0)\n"
+    suite.write("test_a.py", f"{REACHING}\n{end}\ndef test_more():\n    assert 0\n")
+
+    assert outcome_of(suite.recorded()) is Outcome.UNKNOWN
+
+
+def test_a_module_that_skips_itself_is_recorded_with_its_reason(suite: Suite) -> None:
+    suite.write("test_a.py", REACHING)
+    suite.write("test_b.py", "import pytest\npytest.skip('no docker', allow_module_level=True)\n")
+
+    facts = suite.recorded()
+
+    assert outcomes_in(facts) == {"test_a.py::test_index": "passed", "test_b.py": "skipped"}
+    judgement, _ = judge(PART, facts)
+    assert [omission.why for omission in judgement.not_checked] == ["skipped: no docker"]
+    assert outcome_of(facts) is Outcome.PASS
+
+
+def test_a_subtest_that_is_skipped_does_not_skip_its_test(suite: Suite) -> None:
+    if int(pytest.__version__.partition(".")[0]) < 9:
+        pytest.skip("pytest has subtests from 9 on")
+    suite.write(
+        "test_a.py",
+        "import pytest\n\n\ndef test_a(subtests):\n    for n in (1, 2):\n"
+        "        with subtests.test(n=n):\n            if n == 1: pytest.skip('one')\n",
+    )
+
+    assert outcomes_in(suite.recorded()) == {"test_a.py::test_a": "passed"}
+
+
+def test_a_message_with_a_lone_surrogate_is_recorded(suite: Suite) -> None:
+    suite.write("test_a.py", 'def test_a():\n    raise ValueError("\\udcff")\n')
+
+    facts = suite.recorded()
+
+    assert outcomes_in(facts) == {"test_a.py::test_a": "failed"}
+    assert outcome_of(facts) is Outcome.FAIL
+
+
+def test_a_misspelt_application_is_told_although_no_test_uses_it(suite: Suite) -> None:
+    suite.write("test_a.py", "def test_a():\n    pass\n")
+
+    facts = suite.recorded(app="apq:app")
+
+    assert [(p.slug, p.exit_code) for p in problems_in(facts)] == [("target/no-module", 64)]
+
+
+def test_an_application_may_run_a_loop_while_it_is_imported(suite: Suite) -> None:
+    suite.write("app.py", f"import asyncio\nasyncio.run(asyncio.sleep(0))\n{APP}")
+    suite.write("test_a.py", REACHING)
+
+    assert outcome_of(suite.recorded()) is Outcome.PASS
+
+
+def test_workers_of_xdist_are_refused(suite: Suite) -> None:
+    suite.write("test_a.py", REACHING)
+    # pytest-xdist's own option, declared as it does.
+    suite.write(
+        "conftest.py",
+        "def pytest_addoption(parser):\n    parser.addoption('--dist', default='no')\n",
+    )
+
+    (problem,) = problems_in(suite.recorded("--dist=load"))
+
+    assert problem.exit_code == 64
+    assert "xdist" in problem.message
+
+
+def test_a_process_that_is_gone_at_once_leaves_its_scratch_files_in_the_run_folder(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "tmp"
+    elsewhere.mkdir()
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
+    suite.write("test_a.py", "import os\n\n\ndef test_a():\n    os._exit(0)\n")
+
+    facts = suite.recorded()
+
+    assert outcome_of(facts) is Outcome.UNKNOWN
+    assert list(elsewhere.glob("harness-*")) == []
+
+
+def test_where_the_harness_is_not_used_client_and_stubs_mean_what_the_project_means(
+    suite: Suite,
+) -> None:
+    suite.write(
+        "test_a.py",
+        "import pytest\n\n\n@pytest.mark.stubs('mine')\ndef test_a(request):\n"
+        "    with pytest.raises(pytest.FixtureLookupError):\n"
+        "        request.getfixturevalue('client')\n",
+    )
+
+    code, output = suite.pytest("--strict-markers", "-W", "error", *LOOP)
+
+    assert code == 0, output
+
+
+def test_where_there_is_a_plan_plain_pytest_has_the_client(suite: Suite) -> None:
+    suite.write("harness.toml", '[services.app]\napp = "app:app"\n')
+    suite.write("test_a.py", f"import pytest\n\n\n@pytest.mark.asyncio{REACHING}")
+
+    code, output = suite.pytest("-W", "error", "-o", "asyncio_mode=strict", *LOOP)
+
+    assert code == 0, output
+
+
+def test_a_projects_own_client_is_left_to_it(suite: Suite) -> None:
+    own = "import pytest\n\n\n@pytest.fixture\ndef client():\n    return 5\n"
+    suite.write("conftest.py", own)
+    suite.write("test_a.py", "def test_a(client):\n    assert client == 5\n")
+
+    facts = suite.recorded()
+
+    assert outcomes_in(facts) == {"test_a.py::test_a": "passed"}
+
+
+def test_a_module_that_cannot_be_imported_is_told_in_the_words_of_its_error(suite: Suite) -> None:
+    suite.write("test_a.py", "import nowhere_at_all\n")
+
+    (problem,) = problems_in(suite.recorded())
+
+    assert problem.message == "ModuleNotFoundError: No module named 'nowhere_at_all'"
