@@ -104,17 +104,17 @@ class Run:
                     if not aloud:
                         self.tick(f"functional tests, {target}: {self._tests_so_far(part)}")
             finally:
-                code = child.returncode
+                status = child.returncode
                 child.stop(_PYTEST_GRACE_S, signal.SIGINT)
-        self._note_exit(part, code)
+        self._note_exit(part, status)
         self._raise_usage(part)
         return part
 
-    def _note_exit(self, part: str, code: int | None) -> None:
+    def _note_exit(self, part: str, status: int | None) -> None:
         """Note that pytest's process did not end as it said that its session had."""
         facts = self.folder.facts().part(part)
         ended = next((f for f in facts or () if isinstance(f, PytestEnded)), None)
-        if facts is not None and (ended is None or code == ended.exit_status):
+        if facts is not None and (ended is None or status == ended.exit_status):
             return
         name = part if facts is None else f"{part}.failure"
         what = (
@@ -124,7 +124,7 @@ class Run:
             noted.note(
                 Problem(
                     slug="functional/pytest-crashed",
-                    message=f"pytest ended with code {code}{what}",
+                    message=f"pytest ended with code {status}{what}",
                     where=part,
                     next_step="see what it printed: harness test",
                 )
