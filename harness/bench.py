@@ -6,11 +6,12 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+from harness.errors import UsageError
 from harness.guard import Guard
-from harness.plan import Plan
+from harness.plan import Plan, Service
 from harness.rig import Rig, environment, rigged
 from harness.target import TargetKind
-from harness.targets import Running
+from harness.targets import Asgi, Running
 from harness.targets.app import load_app
 from harness.targets.client import Exchanges
 from harness.targets.inproc import Inproc
@@ -33,7 +34,8 @@ class Bench:
         self.rig: Rig | None = None
         self._root = root
         self._folder = folder
-        self._service_is_there = False
+        self._all_served: dict[str, Served] = {}
+        self._all_inproc: dict[str, Inproc] = {}
         self._refused: list[str] = []
         self._closing = contextlib.ExitStack()
 
@@ -47,24 +49,59 @@ class Bench:
             self._closing.enter_context(Guard(self._note_refused, self.plan.allow_hosts))
             scratch = self._closing.enter_context(_scratch(self._folder))
             self.rig = self._closing.enter_context(rigged(self.plan, self._root, Path(scratch)))
-            if self.plan.services:
-                variables = self.rig.environment_of(self.plan.service)
+            for service in reversed(self.plan.services):  # of two values the first service's holds
+                variables = self.rig.environment_of(service)
                 self._closing.enter_context(environment(variables))
         return self.rig
 
-    def service(self) -> Running:
-        """Import the service under test, for its target. Raises UsageError or TargetError."""
-        service = self.plan.service
-        app = load_app(service.app, self._root)
-        self._service_is_there = True
-        if self.target is TargetKind.INPROC:
-            return Inproc(app, service.name)
-        return Served(app, service.name)
+    def services(self, name: str | None = None) -> tuple[Running, ...]:
+        """Import a service for its target, and those that it calls to be served beside it.
+
+        The one under test comes last. Each is imported once, in its own environment. Raises
+        UsageError or TargetError.
+        """
+        service = self.plan.named(name) if name else self.plan.service
+        beside = self.beside(name)
+        if self.target is TargetKind.SERVED:
+            under_test: Running = self._served(service)
+        else:
+            is_served = service in self.plan.called_by(service)
+            under_test = self._inproc(service, is_served=is_served)
+        return (*(one for one in beside if one is not under_test), under_test)
+
+    def beside(self, name: str | None = None) -> tuple[Running, ...]:
+        """Import the services that one calls, to be served. Raises UsageError or TargetError."""
+        service = self.plan.named(name) if name else self.plan.service
+        return tuple(self._served(other) for other in self.plan.called_by(service))
+
+    def _served(self, service: Service) -> Served:
+        if service.name not in self._all_served:
+            rig = self.start()
+            app = self._app(service, rig)
+            self._all_served[service.name] = Served(app, service.name, rig.ports[service.name])
+        return self._all_served[service.name]
+
+    def _inproc(self, service: Service, *, is_served: bool) -> Inproc:
+        if service.name not in self._all_inproc:
+            if is_served and not service.app.is_factory:
+                raise UsageError(
+                    "target/one-instance",
+                    f"{service.name} is under test in process and called by others, too, "
+                    "and its plan names one instance",
+                    where=str(service.app),
+                    next_step="name a factory, 'module:factory()', or test it served",
+                )
+            self._all_inproc[service.name] = Inproc(self._app(service, self.start()), service.name)
+        return self._all_inproc[service.name]
+
+    def _app(self, service: Service, rig: Rig) -> Asgi:
+        with environment(rig.environment_of(service)):
+            return load_app(service.app, self._root)
 
     def check(self) -> None:
-        """Raise what `service` would, where there is one and no test has asked for it."""
-        if self.plan.services and not self._service_is_there:
-            load_app(self.plan.service.app, self._root)
+        """Raise what `services` would, where no test has asked for the service under test."""
+        if self.plan.services and not (self._all_served or self._all_inproc):
+            self._app(self.plan.service, self.start())
 
     def leftovers(self) -> list[str]:
         """Return, once, every call that was refused or that no stub answered."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ class _Tests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scenarios: str
     pace: str
+    service: str = ""
     objectives: tuple[str, ...] = ()
     processes: int = 1
 
@@ -82,7 +84,7 @@ class Tests:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A scenario file, its pace and its objectives.
+    """A scenario file, its pace and its objectives, and the service it is for (empty: the first).
 
     The rest are Molotov's options, under its command line's meanings: `max_runs` visits per
     worker, `single` the one scenario to run, `single_run` each scenario once per worker,
@@ -94,6 +96,7 @@ class Load:
     pace: Pace
     objectives: tuple[Objective, ...]
     processes: int = 1
+    service: str = ""
     max_runs: int | None = None
     single: str | None = None
     single_run: bool = False
@@ -138,6 +141,32 @@ class Plan:
         """Return this plan with another application for its service under test."""
         first = self.services[0] if self.services else Service("app", app)
         return replace(self, services=(replace(first, app=app), *self.services[1:]))
+
+    def named(self, name: str) -> Service:
+        """Return a service by its name. Raises UsageError."""
+        for service in self.services:
+            if service.name == name:
+                return service
+        raise UsageError(
+            "plan/no-such-service",
+            f"the plan has no service {name!r}",
+            next_step=nearest(name, [service.name for service in self.services]),
+        )
+
+    def called_by(self, service: Service) -> tuple[Service, ...]:
+        """Return the services whose addresses `service` is told, and theirs in turn.
+
+        A service that is told its own address, directly or by way of others, is among them.
+        """
+        found: dict[str, Service] = {}
+        left = [service]
+        while left:
+            told = " ".join(left.pop().env.values())
+            for other in self.services:
+                if f"{{{other.name}.url}}" in told and other.name not in found:
+                    found[other.name] = other
+                    left.append(other)
+        return tuple(found.values())
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -205,12 +234,17 @@ class _Reader:
         )
         for service in plan.services:
             self._check_env(service, plan)
-        if len(plan.services) > 1:
+        for load in plan.loads:
+            if load.service:
+                self._parsed(["load", load.name, "service"], partial(plan.named, load.service))
+        shared = {one.name for one in plan.services} & {one.name for one in plan.standins}
+        if shared:
+            name = min(shared)
             raise self.document.error(
-                "plan/one-service",
-                "a plan with several services is not supported yet",
-                ["services", plan.services[1].name],
-                "leave one; this version tests one service at a time",
+                "plan/name",
+                f"{name!r} is a service and a stand-in: {{{name}.url}} would mean both",
+                ["standins", name],
+                "give the stand-in another name",
             )
         if (plan.tests or plan.loads) and not plan.services:
             raise self.document.error(
@@ -278,7 +312,7 @@ class _Reader:
             [*path, "objectives"],
             lambda: load_of(name, found.scenarios, pace, found.objectives, found.processes),
         )
-        return made
+        return replace(made, service=found.service)
 
     def _gates(self) -> Gates | None:
         if "gates" not in self.document.tables:
@@ -321,7 +355,7 @@ _PLACEHOLDER = re.compile(r"\{([\w.-]+)\}")
 
 def placeholders(plan: Plan) -> dict[str, str]:
     """Return every placeholder that an environment may hold, each standing for itself."""
-    names = [standin.name for standin in plan.standins]
+    names = [*(one.name for one in plan.services), *(one.name for one in plan.standins)]
     return {"run": "", **{f"{name}.url": "" for name in names}}
 
 

@@ -7,7 +7,7 @@ named, or where ``harness test`` asked it to record.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -18,17 +18,15 @@ import pytest_asyncio
 from harness import leash
 from harness.bench import Bench
 from harness.errors import HarnessError, UsageError
-from harness.evidence import Part, problem
-from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
 from harness.plan import Plan, parse_plan
+from harness.recorder import Recorder, service_of
 from harness.target import AppPath, TargetKind
 from harness.targets import Running
 from harness.targets.client import Client
 
 PLAN = "harness.toml"
-_MOST_TEXT = 4_000
 _BENCH = pytest.StashKey[Bench]()
-_RECORDER = pytest.StashKey["Recorder"]()
+_RECORDER = pytest.StashKey[Recorder]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "stubs(*names): answer the outside calls of this test with these stubs"
     )
+    config.addinivalue_line("markers", "service(name): the plan's service that `client` talks to")
     folder = config.getoption("--harness-folder")
     if _is_used(config):
         config.pluginmanager.register(_offer(), "harness-offer")
@@ -65,11 +64,14 @@ def _is_used(config: pytest.Config) -> bool:
 def _offer() -> ModuleType:
     """Make the plugin with our fixtures. Those of this module would be there for every project."""
     offer = ModuleType("harness-offer", "What the harness gives to tests.")
-    session = pytest_asyncio.fixture(scope="session", loop_scope="session")
+    running = pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+    function = pytest_asyncio.fixture(loop_scope="session")
     vars(offer).update(
-        harness_service=pytest.fixture(scope="session")(harness_service),
-        harness_target=session(harness_target),
-        client=pytest_asyncio.fixture(loop_scope="session")(client),
+        harness_services=pytest.fixture(harness_services),
+        harness_beside=pytest.fixture(scope="session")(harness_beside),
+        harness_running=running(harness_running),
+        harness_target=function(harness_target),
+        client=function(client),
     )
     return offer
 
@@ -134,30 +136,71 @@ def _fail(session: pytest.Session, error: HarnessError) -> NoReturn:
     raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
-def harness_service(request: pytest.FixtureRequest) -> Running:
-    """The service under test, imported where no loop runs yet, and not started."""
+def harness_services(request: pytest.FixtureRequest) -> tuple[Running, ...]:
+    """The service under test and those it calls, imported where no loop runs, not started."""
     try:
         with _noting(request.config):
-            bench = _bench(request.config)
-            bench.start()
-            return bench.service()
+            return _bench(request.config).services(service_of(request.node))
     except HarnessError as error:
         _fail(request.session, error)
+
+
+def harness_beside(request: pytest.FixtureRequest) -> tuple[Running, ...]:
+    """The services that those under test in this session call, imported, not started."""
+    names = {service_of(item) for item in request.session.items if _uses_client(item)}
+    try:
+        with _noting(request.config):
+            beside = [_bench(request.config).beside(name) for name in sorted(names, key=str)]
+    except HarnessError as error:
+        _fail(request.session, error)
+    return tuple(service for services in beside for service in services)
+
+
+async def harness_running(
+    request: pytest.FixtureRequest, harness_beside: tuple[Running, ...]
+) -> AsyncIterator[Started]:
+    """The services that are running: first those beside, which other fixtures may need.
+
+    They are stopped at the session's end, in reverse.
+    """
+    async with Started() as started:
+        await _start(request, started, harness_beside)
+        yield started
 
 
 async def harness_target(
-    request: pytest.FixtureRequest, harness_service: Running
-) -> AsyncIterator[Running]:
-    """The service under test, running in the session's target."""
+    request: pytest.FixtureRequest,
+    harness_services: tuple[Running, ...],
+    harness_running: Started,
+) -> Running:
+    """The service under test, running in the session's target, and those that it calls."""
+    await _start(request, harness_running, harness_services)
+    return harness_services[-1]
+
+
+async def _start(
+    request: pytest.FixtureRequest, started: Started, services: tuple[Running, ...]
+) -> None:
     try:
         with _noting(request.config):
-            await harness_service.__aenter__()
+            for service in services:
+                await started.start(service)
     except HarnessError as error:
         _fail(request.session, error)
-    try:
-        yield harness_service
-    finally:
-        await harness_service.__aexit__(None, None, None)
+
+
+class Started(contextlib.AsyncExitStack):
+    """Services, each started once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: list[Running] = []
+
+    async def start(self, service: Running) -> None:
+        """Start a service, unless it is running. Raises TargetError."""
+        if service not in self._started:
+            self._started.append(service)
+            await self.enter_async_context(service)
 
 
 async def client(harness_target: Running, pytestconfig: pytest.Config) -> Client:
@@ -174,7 +217,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     try:
         bench = _bench(item.config)
         rig = bench.start()
-        _note_leftovers(item.config, bench)
+        _take_leftovers(item.config, bench)
         rig.standins.select([name for mark in marks for name in mark.args] if marks else None)
     except HarnessError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
@@ -184,14 +227,13 @@ def _uses_client(item: pytest.Item) -> bool:
     return "harness_target" in getattr(item, "fixturenames", ())
 
 
-def _note_leftovers(config: pytest.Config, bench: Bench) -> None:
-    """Note what happened between two tests, such as a background task's call."""
+def _take_leftovers(config: pytest.Config, bench: Bench) -> None:
+    """What happened between two tests is no test's fault; a run notes it."""
     recorder = config.stash.get(_RECORDER, None)
-    surprises = bench.leftovers()
-    if recorder is not None:
-        place = f"after {recorder.last_test}" if recorder.last_test else "before the first test"
-        for told in surprises:
-            recorder.note(Surprise(slug="functional/between-tests", message=told, where=place))
+    if recorder is None:
+        bench.leftovers()
+    else:
+        recorder.note_leftovers()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -208,176 +250,3 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     if surprises:
         pytest.fail("\n".join(surprises), pytrace=False)
     return result
-
-
-class Recorder:
-    """Writes down each test, and how the session ended. Registered only where a run records."""
-
-    def __init__(self, folder: Path, bench: Bench) -> None:
-        self.last_test = ""
-        self._bench = bench
-        self._part = Part(folder, f"functional-{bench.target}")
-        self._part.__enter__()
-        self._reports: list[pytest.TestReport] = []
-        self._failed = False
-        self._deselected = 0
-        self._collected = 0
-        self._finished = False
-
-    def note(self, *facts: Fact) -> None:
-        """Write facts."""
-        self._part.note(*facts)
-
-    @contextlib.contextmanager
-    def noting(self) -> Iterator[None]:
-        """Note the first error of ours; tests that fail after it are not blamed."""
-        try:
-            yield
-        except HarnessError as error:
-            if not self._failed:
-                self.note(problem(error))
-            self._failed = True
-            raise
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a module that could not be imported, or was skipped: its tests did not run."""
-        if report.skipped:
-            self._collected += 1
-            self.note(_left_out(report, self._bench))
-        if report.failed:
-            self.note(
-                Problem(
-                    slug="functional/not-collected",
-                    message=_message(report),
-                    where=report.nodeid or "the tests",
-                    next_step="mend it: its tests did not run",
-                )
-            )
-
-    def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Count what was left out."""
-        self._deselected += len(items)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """Note the test when it is over."""
-        self._reports = []
-        self._bench.exchanges.take()
-        result = yield
-        if _has_run(self._reports) and not self._failed:
-            self.note(_tested(item, self._reports, self._bench))
-        self.last_test = item.nodeid
-        return result
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep each phase's report of the test that is running."""
-        self._reports.append(report)
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
-        """Note how the session ended, after all others had their say. Else, evidence is missing."""
-        yield
-        _note_leftovers(session.config, self._bench)
-        if session.exitstatus == pytest.ExitCode.OK:
-            self._check_service()
-        if self._bench.rig is not None:
-            self.note(*self._bench.rig.facts("between tests"))
-        self.note(
-            PytestEnded(
-                exit_status=int(session.exitstatus),
-                collected=session.testscollected + self._collected,
-                deselected=self._deselected,
-            )
-        )
-        self._finished = True
-
-    def _check_service(self) -> None:
-        """Note that the service which was asked for is not there, where no test needed it."""
-        with contextlib.suppress(HarnessError), self.noting():
-            self._bench.check()
-
-    def close(self) -> None:
-        """Note that nothing came between the session's end and pytest's own."""
-        if self._finished:
-            self._part.__exit__(None, None, None)
-        else:
-            self._part.__exit__(RuntimeError, RuntimeError("pytest did not finish"), None)
-
-
-def _has_run(reports: Sequence[pytest.TestReport]) -> bool:
-    """Tell whether a test was called, or why not: under ``--setup-only`` it is set up, no more."""
-    return any(r.when == "call" or not r.passed for r in reports)
-
-
-def _left_out(report: pytest.CollectReport, bench: Bench) -> Tested:
-    return Tested(
-        nodeid=report.nodeid, where=report.nodeid, outcome="skipped", duration_s=0.0, exchanges=0,
-        message=_message(report), service=_service(bench), target=bench.target,
-    )  # fmt: skip
-
-
-def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -> Tested:
-    decisive = next((r for r in reports if r.failed), None) or next(
-        (r for r in reports if (r.skipped or hasattr(r, "wasxfail")) and not _is_subtest(r)),
-        reports[-1],
-    )
-    return Tested(
-        nodeid=_writable(item.nodeid),
-        where=_where(item, decisive),
-        outcome=_outcome(decisive),
-        duration_s=sum(report.duration for report in reports),
-        exchanges=len(bench.exchanges.take()),
-        message=_message(decisive),
-        service=_service(bench),
-        target=bench.target,
-    )
-
-
-def _service(bench: Bench) -> str:
-    return bench.plan.services[0].name if bench.plan.services else ""
-
-
-def _is_subtest(report: pytest.TestReport) -> bool:
-    return hasattr(report, "context")
-
-
-def _writable(text: str) -> str:
-    """Escape the lone surrogates that JSON cannot hold."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _outcome(report: pytest.TestReport) -> TestOutcome:
-    if hasattr(report, "wasxfail"):
-        return "xfailed" if report.skipped else "xpassed"
-    if report.failed:
-        return "failed" if report.when == "call" else "error"
-    return "skipped" if report.skipped else "passed"
-
-
-def _where(item: pytest.Item, report: pytest.TestReport) -> str:
-    """Return the line that failed, or else the test's own."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is not None and report.failed:
-        path, root = Path(crash.path), item.config.rootpath
-        return f"{path.relative_to(root) if path.is_relative_to(root) else path}:{crash.lineno}"
-    file, line, _ = item.location
-    return f"{file}:{(line or 0) + 1}"
-
-
-def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    return _writable(_said(report))[:_MOST_TEXT]
-
-
-def _said(report: pytest.TestReport | pytest.CollectReport) -> str:
-    if hasattr(report, "wasxfail"):
-        return str(report.wasxfail)
-    if report.longrepr is None:
-        return ""
-    if isinstance(report.longrepr, tuple):
-        return report.longrepr[2].removeprefix("Skipped: ")
-    crash = getattr(report.longrepr, "reprcrash", None)
-    text = str(crash.message if crash else report.longrepr)
-    if isinstance(report, pytest.CollectReport):  # a whole traceback, in which E marks what it says
-        said = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
-        return "\n".join(said) or text
-    return text

@@ -11,18 +11,29 @@ from pathlib import Path
 from harness.facts import Fact, StubUse, Surprise
 from harness.plan import Plan, Service, expanded
 from harness.standins.group import StandIns
+from harness.targets.served import Port
 
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The stand-ins of a plan, and the scratch folder that ``{run}`` stands for."""
+    """A plan's stand-ins, the ports of its services, and the folder that ``{run}`` stands for.
+
+    A port is ours before anything is imported, and nothing listens on it until its service does.
+    """
 
     standins: StandIns
+    ports: Mapping[str, Port]
     scratch: Path
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What each placeholder of an environment stands for."""
+        services = {f"{name}.url": port.url for name, port in self.ports.items()}
+        return {**self.standins.addresses(), **services, "run": str(self.scratch)}
 
     def environment_of(self, service: Service) -> dict[str, str]:
         """Return a service's environment with every placeholder replaced."""
-        known = {**self.standins.addresses(), "run": str(self.scratch)}
+        known = self.addresses
         return {key: expanded(value, known) for key, value in service.env.items()}
 
     def facts(self, where: str) -> list[Fact]:
@@ -40,9 +51,16 @@ class Rig:
 
 @contextlib.contextmanager
 def rigged(plan: Plan, root: Path, scratch: Path) -> Iterator[Rig]:
-    """Run the plan's stand-ins. Raises UsageError for a stub file that cannot be read."""
-    with StandIns.of(plan.standins, root) as standins:
-        yield Rig(standins, scratch)
+    """Run the plan's stand-ins and keep a port for each of its services.
+
+    Raises UsageError for a stub file that cannot be read.
+    """
+    with StandIns.of(plan.standins, root) as standins, contextlib.ExitStack() as ports:
+        yield Rig(
+            standins,
+            {one.name: ports.enter_context(Port.bound()) for one in plan.services},
+            scratch,
+        )
 
 
 @contextlib.contextmanager

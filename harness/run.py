@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,10 +28,10 @@ from harness.gates.security import Security
 from harness.inventory import files, python_files
 from harness.judge.whole import fold
 from harness.load.drive import drive
-from harness.plan import Gates, Load, Plan
+from harness.plan import Gates, Load, Plan, Service
 from harness.record import Record
 from harness.render import html, text
-from harness.rig import rigged
+from harness.rig import Rig, rigged
 from harness.target import TargetKind
 from harness.targets.process import Process
 
@@ -166,19 +166,26 @@ class Run:
         return part
 
     def _drive_own(self, load: Load, part: str) -> None:
-        service = self.plan.service
-        scratch = self.folder.path / "scratch"
-        scratch.mkdir(exist_ok=True)
+        service = self.plan.named(load.service) if load.service else self.plan.service
+        others = [one for one in self.plan.called_by(service) if one is not service]
+        scratch = self.folder.path / "scratch" / part
+        scratch.mkdir(parents=True)
         with rigged(self.plan, self.root, scratch) as rig:
-            with Process(
-                service, part=f"{part}.{service.name}", root=self.root, folder=self.folder.path,
-                env=rig.environment_of(service), allow_hosts=self.plan.allow_hosts,
-            ) as process:  # fmt: skip
-                self._drive(load, process.url)
+            with contextlib.ExitStack() as running:
+                for one in (*others, service):
+                    running.enter_context(self._process(one, part, rig))
+                self._drive(load, rig.ports[service.name].url, _told(rig))
             with Part(self.folder.path, f"{part}.standins") as noted:
                 noted.note(*rig.facts(load.scenarios))
 
-    def _drive(self, load: Load, target: str) -> None:
+    def _process(self, service: Service, part: str, rig: Rig) -> Process:
+        return Process(
+            service, port=rig.ports[service.name], part=f"{part}.{service.name}", root=self.root,
+            folder=self.folder.path, env=rig.environment_of(service),
+            allow_hosts=self.plan.allow_hosts,
+        )  # fmt: skip
+
+    def _drive(self, load: Load, target: str, told: Mapping[str, str] | None = None) -> None:
         def progress(elapsed_s: float, started: int) -> None:
             self.tick(f"load {load.name}: {elapsed_s:.0f} s, {started} visits")
 
@@ -187,7 +194,7 @@ class Run:
             target=target,
             folder=self.folder.path,
             root=self.root,
-            env=_environment(),
+            env={**_environment(), **(told or {})},
             allow_hosts=self.plan.allow_hosts,
             rebase=self.plan.rebase,
             progress=progress,
@@ -235,6 +242,14 @@ class Run:
             name = part if facts is None else f"{part}.failure"
             with contextlib.suppress(EvidenceError), Part(self.folder.path, name) as noted:
                 noted.note(problem(error))
+
+
+def _told(rig: Rig) -> dict[str, str]:
+    """Return the variables by which scenarios find the services beside their target."""
+    return {
+        f"HARNESS_TARGET_{name.upper().replace('-', '_')}": port.url
+        for name, port in rig.ports.items()
+    }
 
 
 def _environment() -> dict[str, str]:

@@ -20,8 +20,8 @@ _PYTEST_STATUS = {
 
 def judge(
     part: str, facts: tuple[Fact, ...], below: tuple[Fact, ...] = ()
-) -> tuple[Judgement, FunctionalRow]:
-    """Judge one part. Tests that were not run, or did not reach their target, are listed."""
+) -> tuple[Judgement, list[FunctionalRow]]:
+    """Judge one part; a row for each service. Tests that said nothing of theirs are listed."""
     tests = [fact for fact in facts if isinstance(fact, Tested)]
     row = _row(part, facts, tests)
     judgement = of_part(part, facts, below)
@@ -49,7 +49,9 @@ def judge(
                 message=f"{row.passed} of {row.tests} tests passed",
             )
         )
-    return judgement, row
+    services = dict.fromkeys(test.service for test in tests)
+    rows = [_row(part, facts, [t for t in tests if t.service == one]) for one in services]
+    return judgement, rows or [row]
 
 
 _BAD = ("failed", "error", "xpassed")

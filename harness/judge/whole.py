@@ -42,8 +42,8 @@ class _Folded:
 
     def _judged(self, part: str, found: tuple[Fact, ...], facts: Facts) -> Judgement:
         if part.startswith("functional-"):
-            told, row = functional.judge(part, found, facts.below(part))
-            self.tests.append(row)
+            told, tested = functional.judge(part, found, facts.below(part))
+            self.tests.extend(tested)
         elif part.startswith("load-"):
             told, run, rows = load.judge(part, found, facts.below(part))
             self.rows.extend(rows)

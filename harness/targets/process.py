@@ -28,7 +28,7 @@ from harness.plan import Service
 from harness.target import AppPath
 from harness.targets.app import load_app
 from harness.targets.inproc import SHUTDOWN_S, STARTUP_S
-from harness.targets.served import bound_socket, config_of, url_of
+from harness.targets.served import Port, config_of
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -44,14 +44,14 @@ class _Job(msgspec.Struct, frozen=True):
 
 
 class Process:
-    """Runs a service under Hypercorn in a child process. `url` is where it listens.
+    """Runs a service under Hypercorn in a child process, on `port`. `url` is its address.
 
     Its output goes to ``logs/NAME.log`` in the run folder, its facts to the part `part`.
     """
 
     def __init__(
-        self, service: Service, *, part: str, root: Path, folder: Path, env: Mapping[str, str],
-        allow_hosts: tuple[str, ...] = (),
+        self, service: Service, *, port: Port, part: str, root: Path, folder: Path,
+        env: Mapping[str, str], allow_hosts: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self._service = service
         self._part = part
@@ -59,9 +59,8 @@ class Process:
         self._folder = folder
         self._env = env
         self._allow_hosts = allow_hosts
-        self._socket = bound_socket()
-        self._address = self._socket.getsockname()
-        self.url = url_of(self._socket)
+        self._port = port
+        self.url = port.url
         self._log = folder / "logs" / f"{service.name}.log"
         self._child: leash.Child | None = None
         self._ready = False
@@ -70,7 +69,7 @@ class Process:
         job = _Job(
             self._service.name, self._part, str(self._service.app), str(self._root),
             str(self._folder),
-            self._socket.fileno(), self._allow_hosts,
+            self._port.socket.fileno(), self._allow_hosts,
         )  # fmt: skip
         with self._log.open("ab") as output:
             self._child = leash.Child(
@@ -83,10 +82,10 @@ class Process:
                 env={**os.environ, **self._env},
                 cwd=self._root,
                 output=output,
-                pass_fds=(self._socket.fileno(),),
+                pass_fds=(self._port.socket.fileno(),),
             )
         # The child has its own copy. With ours open, a service that died would still accept.
-        self._socket.close()
+        self._port.socket.close()
         try:
             self._wait_until_it_listens(self._child)
         except BaseException:
@@ -101,7 +100,7 @@ class Process:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._socket.close()
+        self._port.socket.close()
         if self._child is None:
             return
         code = self._child.returncode
@@ -117,7 +116,7 @@ class Process:
 
     def _wait_until_it_listens(self, child: leash.Child) -> None:
         deadline = time.monotonic() + STARTUP_S + 5
-        while not _listens(self._address):
+        while not _listens(self._port.address):
             if child.returncode is not None:
                 raise self._failure(f"ended with code {child.returncode} before it listened")
             if time.monotonic() > deadline:

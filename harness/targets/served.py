@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+from dataclasses import dataclass
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -18,22 +19,35 @@ from harness.targets.inproc import SHUTDOWN_S, STARTUP_S
 _LOOPBACK = "127.0.0.1"
 
 
-def bound_socket() -> socket.socket:
-    """Return a socket bound to a free loopback port, on which nothing listens yet.
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A free loopback port that is ours, on which nothing listens yet.
 
-    So the port is ours before anything is imported, and a connection succeeds only once the
-    server has started, which is how readiness is told without a request.
+    So it is ours before anything is imported, and a connection succeeds only once the server
+    has started, which is how readiness is told without a request.
     """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((_LOOPBACK, 0))
-    return sock
 
+    socket: socket.socket
+    address: tuple[str, int]
 
-def url_of(sock: socket.socket) -> str:
-    """Return the address of a bound socket."""
-    host, port = sock.getsockname()
-    return f"http://{host}:{port}"
+    @classmethod
+    def bound(cls) -> Port:
+        """Bind one."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((_LOOPBACK, 0))
+        return cls(sock, sock.getsockname())
+
+    @property
+    def url(self) -> str:
+        """Its address, ``http://127.0.0.1:PORT``."""
+        return f"http://{self.address[0]}:{self.address[1]}"
+
+    def __enter__(self) -> Port:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.socket.close()
 
 
 def config_of(sock: socket.socket) -> Config:
@@ -51,12 +65,11 @@ def config_of(sock: socket.socket) -> Config:
 class Served:
     """Serves an application. `wire` passes requests on to it over a real connection."""
 
-    def __init__(self, app: Asgi, name: str) -> None:
+    def __init__(self, app: Asgi, name: str, port: Port | None = None) -> None:
         self.app = app
         self._name = name
-        self._socket = bound_socket()
-        self._address = self._socket.getsockname()
-        self.url = url_of(self._socket)
+        self._port = port or Port.bound()
+        self.url = self._port.url
         self._forward = Forward(self.url)
         self.wire: Asgi = self._forward
         self._stop: asyncio.Event | None = None
@@ -69,7 +82,7 @@ class Served:
     async def __aenter__(self) -> Served:
         self._thread.start()
         deadline = asyncio.get_running_loop().time() + STARTUP_S
-        while not await _listens(self._address):
+        while not await _listens(self._port.address):
             if not self._thread.is_alive():
                 raise self._error(f"failed to start: {_said(self._failure)}")
             if asyncio.get_running_loop().time() > deadline:
@@ -94,8 +107,8 @@ class Served:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        config = config_of(self._socket)
-        self._socket.detach()  # Hypercorn makes a socket of its own from the descriptor
+        config = config_of(self._port.socket)
+        self._port.socket.detach()  # Hypercorn makes a socket of its own from the descriptor
         await serve(self.app, config, shutdown_trigger=self._stop.wait)  # type: ignore[arg-type]  # an ASGI callable
 
     def _error(self, said: str) -> TargetError:

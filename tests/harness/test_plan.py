@@ -26,6 +26,7 @@ targets = ["inproc", "served"]
 
 [load.mix]
 scenarios = "scenarios/mix.py"
+service = "shop"
 pace = "20/s for 15s"
 objectives = ["p99 < 250ms"]
 
@@ -64,20 +65,20 @@ def test_without_limits_gates_have_documented_ones() -> None:
     ("old", "new", "line", "said"),
     [
         ("app =", "ap =", 5, "unknown key 'ap' in services.shop"),
-        ("[gates]", "[gate]", 22, "unknown key 'gate'"),
+        ("[gates]", "[gate]", 23, "unknown key 'gate'"),
         ('app = "shop.app:create_app()"', "", 4, "services.shop needs the key 'app'"),
         ("shop.app:create_app()", "shop app", 5, "cannot read the import string"),
-        ("20/s for 15s", "20s", 19, "cannot read the pace '20s'"),
-        ("p99 <", "p99x <", 20, "unknown indicator 'p99x'"),
+        ("20/s for 15s", "20s", 20, "cannot read the pace '20s'"),
+        ("p99 <", "p99x <", 21, "unknown indicator 'p99x'"),
         ('"inproc"', '"inprc"', 15, "unknown target 'inprc'"),
         ('["inproc", "served"]', "[]", 15, "it would check nothing"),
         ('["tests/functional"]', "[]", 14, "it would check nothing"),
         ("{weather.url}", "{wether.url}", 6, "unknown placeholder {wether.url}"),
         ('["weather.toml"]', '"weather.toml"', 10, "standins.weather.stubs: expected `array`"),
         ("https://api.example.org", "api.example.org", 9, "cannot read the origin"),
-        ('["complexity.max <= 10"]', "[]", 24, "it would check nothing"),
+        ('["complexity.max <= 10"]', "[]", 25, "it would check nothing"),
         ("[load.mix]", '[load."../mix"]', 17, "'../mix' cannot be a name"),
-        ("[services.shop]", "[services.a]\napp='a'\n[services.shop]", 6, "several services"),
+        ('service = "shop"', 'service = "shpo"', 19, "the plan has no service 'shpo'"),
     ],
 )
 def test_what_a_plan_cannot_mean_is_named_with_its_line(
@@ -125,3 +126,54 @@ def test_another_application_takes_the_place_of_the_one_under_test() -> None:
 
     assert str(plan.service.app) == "other:app"
     assert "WEATHER_URL" in plan.service.env
+
+
+SYSTEM = """\
+[services.front]
+app = "front:app"
+env = { BACK = "{back.url}/api", WEATHER = "{weather.url}" }
+
+[services.back]
+app = "back:app"
+env = { STORE = "{store.url}" }
+
+[services.store]
+app = "store:app"
+
+[services.alone]
+app = "alone:app"
+
+[standins.weather]
+origin = "https://weather.example.org"
+stubs = ["weather.toml"]
+"""
+
+
+def test_the_first_service_of_several_is_the_one_under_test() -> None:
+    assert parse_plan(SYSTEM, "harness.toml").service.name == "front"
+
+
+def test_a_service_calls_those_whose_addresses_it_is_told_and_they_call_theirs() -> None:
+    plan = parse_plan(SYSTEM, "harness.toml")
+
+    assert [one.name for one in plan.called_by(plan.named("front"))] == ["back", "store"]
+    assert [one.name for one in plan.called_by(plan.named("alone"))] == []
+
+
+def test_services_that_call_each_other_are_among_those_that_they_call() -> None:
+    circle = SYSTEM.replace('app = "store:app"', 'app = "store:app"\nenv = { F = "{front.url}" }')
+    plan = parse_plan(circle, "harness.toml")
+
+    assert {one.name for one in plan.called_by(plan.service)} == {"front", "back", "store"}
+
+
+def test_a_service_that_is_not_in_the_plan_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_plan(SYSTEM, "harness.toml").named("frnt")
+
+    assert "Did you mean 'front'?" in caught.value.next_step
+
+
+def test_a_service_and_a_stand_in_cannot_share_a_name() -> None:
+    with pytest.raises(PlanError, match="'front' is a service and a stand-in"):
+        parse_plan(SYSTEM.replace("weather", "front"), "harness.toml")

@@ -98,7 +98,7 @@ def test_served_tests_of_which_none_reached_the_server_are_unknown() -> None:
 
 
 def test_a_test_that_did_not_reach_its_target_is_listed() -> None:
-    judgement, row = judge(PART, (BEGUN, result(), result(exchanges=0, name="b"), ENDED))
+    judgement, (row,) = judge(PART, (BEGUN, result(), result(exchanges=0, name="b"), ENDED))
 
     assert [omission.what for omission in judgement.not_checked] == ["t.py::test_b [served]"]
     assert (row.tests, row.reached) == (2, 1)

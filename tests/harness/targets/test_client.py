@@ -14,7 +14,7 @@ from harness.targets import Running
 from harness.targets.client import Client, Exchanges
 from harness.targets.forward import Forward
 from harness.targets.inproc import Inproc
-from harness.targets.served import Served, bound_socket, url_of
+from harness.targets.served import Port, Served
 
 from . import apps
 
@@ -142,8 +142,8 @@ async def test_the_address_of_a_real_server_is_what_the_service_sees() -> None:
 
 
 async def test_where_nothing_answers_the_error_says_so() -> None:
-    with bound_socket() as nobody:
-        forward = Forward(url_of(nobody))
+    with Port.bound() as nobody:
+        forward = Forward(nobody.url)
         service = type("Gone", (), {"app": apps.bare, "wire": forward})()
 
         with pytest.raises(TargetError, match="nothing answers"):

@@ -1,0 +1,202 @@
+"""Writes down what a pytest session did: each test with its exchanges, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.bench import Bench
+from harness.errors import HarnessError
+from harness.evidence import Part, problem
+from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
+
+_MOST_TEXT = 4_000
+
+
+class Recorder:
+    """Writes down each test, and how the session ended. Registered only where a run records."""
+
+    def __init__(self, folder: Path, bench: Bench) -> None:
+        self.last_test = ""
+        self._bench = bench
+        self._part = Part(folder, f"functional-{bench.target}")
+        self._part.__enter__()
+        self._reports: list[pytest.TestReport] = []
+        self._failed = False
+        self._deselected = 0
+        self._collected = 0
+        self._finished = False
+
+    def note(self, *facts: Fact) -> None:
+        """Write facts."""
+        self._part.note(*facts)
+
+    def note_leftovers(self) -> None:
+        """Note what happened between two tests, such as a background task's call."""
+        place = f"after {self.last_test}" if self.last_test else "before the first test"
+        for told in self._bench.leftovers():
+            self.note(Surprise(slug="functional/between-tests", message=told, where=place))
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note the first error of ours; tests that fail after it are not blamed."""
+        try:
+            yield
+        except HarnessError as error:
+            if not self._failed:
+                self.note(problem(error))
+            self._failed = True
+            raise
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a module that could not be imported, or was skipped: its tests did not run."""
+        if report.skipped:
+            self._collected += 1
+            self.note(_left_out(report, self._bench))
+        if report.failed:
+            self.note(
+                Problem(
+                    slug="functional/not-collected",
+                    message=_message(report),
+                    where=report.nodeid or "the tests",
+                    next_step="mend it: its tests did not run",
+                )
+            )
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        """Count what was left out."""
+        self._deselected += len(items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Note the test when it is over."""
+        self._reports = []
+        self._bench.exchanges.take()
+        result = yield
+        if _has_run(self._reports) and not self._failed:
+            self.note(_tested(item, self._reports, self._bench))
+        self.last_test = item.nodeid
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep each phase's report of the test that is running."""
+        self._reports.append(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Note how the session ended, after all others had their say. Else, evidence is missing."""
+        yield
+        self.note_leftovers()
+        if session.exitstatus == pytest.ExitCode.OK:
+            self._check_service()
+        if self._bench.rig is not None:
+            self.note(*self._bench.rig.facts("between tests"))
+        self.note(
+            PytestEnded(
+                exit_status=int(session.exitstatus),
+                collected=session.testscollected + self._collected,
+                deselected=self._deselected,
+            )
+        )
+        self._finished = True
+
+    def _check_service(self) -> None:
+        """Note that the service which was asked for is not there, where no test needed it."""
+        with contextlib.suppress(HarnessError), self.noting():
+            self._bench.check()
+
+    def close(self) -> None:
+        """Note that nothing came between the session's end and pytest's own."""
+        if self._finished:
+            self._part.__exit__(None, None, None)
+        else:
+            self._part.__exit__(RuntimeError, RuntimeError("pytest did not finish"), None)
+
+
+def _has_run(reports: Sequence[pytest.TestReport]) -> bool:
+    """Tell whether a test was called, or why not: under ``--setup-only`` it is set up, no more."""
+    return any(r.when == "call" or not r.passed for r in reports)
+
+
+def _left_out(report: pytest.CollectReport, bench: Bench) -> Tested:
+    return Tested(
+        nodeid=report.nodeid, where=report.nodeid, outcome="skipped", duration_s=0.0, exchanges=0,
+        message=_message(report), service=_service(bench, None), target=bench.target,
+    )  # fmt: skip
+
+
+def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -> Tested:
+    decisive = next((r for r in reports if r.failed), None) or next(
+        (r for r in reports if (r.skipped or hasattr(r, "wasxfail")) and not _is_subtest(r)),
+        reports[-1],
+    )
+    return Tested(
+        nodeid=_writable(item.nodeid),
+        where=_where(item, decisive),
+        outcome=_outcome(decisive),
+        duration_s=sum(report.duration for report in reports),
+        exchanges=len(bench.exchanges.take()),
+        message=_message(decisive),
+        service=_service(bench, service_of(item)),
+        target=bench.target,
+    )
+
+
+def service_of(node: pytest.Item | pytest.Collector) -> str | None:
+    """Return the service that a test is marked with; None: the plan's first."""
+    mark = node.get_closest_marker("service")
+    return str(mark.args[0]) if mark and mark.args else None
+
+
+def _service(bench: Bench, marked: str | None) -> str:
+    return marked or (bench.plan.services[0].name if bench.plan.services else "")
+
+
+def _is_subtest(report: pytest.TestReport) -> bool:
+    return hasattr(report, "context")
+
+
+def _writable(text: str) -> str:
+    """Escape the lone surrogates that JSON cannot hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _outcome(report: pytest.TestReport) -> TestOutcome:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    if report.failed:
+        return "failed" if report.when == "call" else "error"
+    return "skipped" if report.skipped else "passed"
+
+
+def _where(item: pytest.Item, report: pytest.TestReport) -> str:
+    """Return the line that failed, or else the test's own."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and report.failed:
+        path, root = Path(crash.path), item.config.rootpath
+        return f"{path.relative_to(root) if path.is_relative_to(root) else path}:{crash.lineno}"
+    file, line, _ = item.location
+    return f"{file}:{(line or 0) + 1}"
+
+
+def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
+    return _writable(_said(report))[:_MOST_TEXT]
+
+
+def _said(report: pytest.TestReport | pytest.CollectReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return str(report.wasxfail)
+    if report.longrepr is None:
+        return ""
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(crash.message if crash else report.longrepr)
+    if isinstance(report, pytest.CollectReport):  # a whole traceback, in which E marks what it says
+        said = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+        return "\n".join(said) or text
+    return text
