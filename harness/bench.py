@@ -10,11 +10,12 @@ from harness.errors import UsageError
 from harness.guard import Guard
 from harness.plan import Plan, Service
 from harness.rig import Rig, environment, rigged
-from harness.target import TargetKind
+from harness.target import Target, TargetKind
 from harness.targets import Asgi, Running
 from harness.targets.app import load_app
 from harness.targets.client import Exchanges
 from harness.targets.inproc import Inproc
+from harness.targets.live import Live
 from harness.targets.served import Served
 
 
@@ -25,9 +26,7 @@ class Bench:
     lie in `folder`, where a process that is killed leaves them, or else where the system's do.
     """
 
-    def __init__(
-        self, plan: Plan, root: Path, target: TargetKind, folder: Path | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, root: Path, target: Target, folder: Path | None = None) -> None:
         self.plan = plan
         self.target = target
         self.exchanges = Exchanges()
@@ -36,6 +35,7 @@ class Bench:
         self._folder = folder
         self._all_served: dict[str, Served] = {}
         self._all_inproc: dict[str, Inproc] = {}
+        self._all_live: dict[str, Live] = {}
         self._refused: list[str] = []
         self._closing = contextlib.ExitStack()
 
@@ -48,7 +48,8 @@ class Bench:
         if self.rig is None:
             self._closing.enter_context(Guard(self._note_refused, self.plan.allow_hosts))
             scratch = self._closing.enter_context(_scratch(self._folder))
-            self.rig = self._closing.enter_context(rigged(self.plan, self._root, Path(scratch)))
+            rig = self._closing.enter_context(rigged(self.plan, self._root, Path(scratch)))
+            self.rig = rig.at(dict(self.target.urls))
             for service in reversed(self.plan.services):  # of two values the first service's holds
                 variables = self.rig.environment_of(service)
                 self._closing.enter_context(environment(variables))
@@ -60,9 +61,11 @@ class Bench:
         The one under test comes last. Each is imported once, in its own environment. Raises
         UsageError or TargetError.
         """
+        if self.target.kind is TargetKind.LIVE:
+            return (self._live(name or self._first),)
         service = self.plan.named(name) if name else self.plan.service
         beside = self.beside(name)
-        if self.target is TargetKind.SERVED:
+        if self.target.kind is TargetKind.SERVED:
             under_test: Running = self._served(service)
         else:
             is_served = service in self.plan.called_by(service)
@@ -71,8 +74,29 @@ class Bench:
 
     def beside(self, name: str | None = None) -> tuple[Running, ...]:
         """Import the services that one calls, to be served. Raises UsageError or TargetError."""
+        if self.target.kind is TargetKind.LIVE:
+            return ()
         service = self.plan.named(name) if name else self.plan.service
         return tuple(self._served(other) for other in self.plan.called_by(service))
+
+    def missing_live(self, name: str | None, *, has_stubs: bool) -> str:
+        """Say what a test would need of a live target that is not there; empty where it is."""
+        if self.target.kind is not TargetKind.LIVE:
+            return ""
+        if has_stubs:
+            return "needs stubs, and a live deployment does not call these stand-ins"
+        if self.target.url_of(name or self._first) is None:
+            return f"no address of {name or self._first} was given"
+        return ""
+
+    @property
+    def _first(self) -> str:
+        return self.plan.services[0].name if self.plan.services else ""
+
+    def _live(self, name: str) -> Live:
+        if name not in self._all_live:
+            self._all_live[name] = Live(self.target.url_of(name) or "")
+        return self._all_live[name]
 
     def _served(self, service: Service) -> Served:
         if service.name not in self._all_served:
@@ -100,7 +124,8 @@ class Bench:
 
     def check(self) -> None:
         """Raise what `services` would, where no test has asked for the service under test."""
-        if self.plan.services and not (self._all_served or self._all_inproc):
+        is_live = self.target.kind is TargetKind.LIVE
+        if self.plan.services and not (self._all_served or self._all_inproc or is_live):
             self._app(self.plan.service, self.start())
 
     def leftovers(self) -> list[str]:

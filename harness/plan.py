@@ -18,7 +18,7 @@ from harness.document import Document
 from harness.errors import PlanError, UsageError, nearest
 from harness.objective import Family, Objective, parse_objective
 from harness.pace import Pace, parse_pace
-from harness.target import AppPath, TargetKind
+from harness.target import AppPath, Target, parse_targets
 
 DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium == 0")
 """Without limits in a plan: NIST SP 500-235's upper bound for complexity, and no serious issue."""
@@ -79,7 +79,7 @@ class Tests:
     """Where the functional tests are, and in which targets they run."""
 
     paths: tuple[str, ...]
-    targets: tuple[TargetKind, ...]
+    targets: tuple[Target, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +293,11 @@ class _Reader:
         if "tests" not in self.document.tables:
             return None
         found = self.document.read(self.document.tables["tests"], _Tests, ["tests"])
-        targets = self._parsed(
-            ["tests", "targets"], lambda: tuple(TargetKind.parse(text) for text in found.targets)
-        )
+        first = next(iter(self.document.tables.get("services", {})), "")
+        targets = self._parsed(["tests", "targets"], lambda: parse_targets(found.targets, first))
         self._not_empty(found.paths, ["tests", "paths"])
         self._not_empty(targets, ["tests", "targets"])
-        return Tests(found.paths, tuple(dict.fromkeys(targets)))
+        return Tests(found.paths, targets)
 
     def _load(self, name: str, raw: Any) -> Load:
         path = ["load", name]

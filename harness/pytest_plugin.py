@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -20,7 +21,7 @@ from harness.bench import Bench
 from harness.errors import HarnessError, UsageError
 from harness.plan import Plan, parse_plan
 from harness.recorder import Recorder, service_of
-from harness.target import AppPath, TargetKind
+from harness.target import AppPath, Target, TargetKind, parse_targets, read_url
 from harness.targets import Running
 from harness.targets.client import Client
 
@@ -34,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("harness")
     group.addoption("--harness-plan", metavar="FILE", help=f"the plan; default: {PLAN}")
     group.addoption("--harness-app", metavar="MODULE:ATTR", help="the application under test")
-    group.addoption("--harness-target", default="inproc", help="inproc (default) or served")
+    group.addoption("--harness-target", default="inproc", help="inproc (default), served, live")
+    group.addoption("--harness-url", action="append", default=[], help="live: NAME=URL; again")
+    group.addoption("--harness-allow-host", action="append", default=[], help="allow this host")
     group.addoption("--harness-folder", metavar="DIR", help="the run folder to record into")
 
 
@@ -109,9 +112,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _bench(config: pytest.Config, folder: Path | None = None) -> Bench:
     """Return the session's bench, made when it is first asked for."""
     if _BENCH not in config.stash:
-        target = TargetKind.parse(config.getoption("--harness-target"))
-        config.stash[_BENCH] = Bench(_plan(config), config.rootpath, target, folder)
+        config.stash[_BENCH] = Bench(_plan(config), config.rootpath, _target(config), folder)
     return config.stash[_BENCH]
+
+
+def _target(config: pytest.Config) -> Target:
+    """Read the target from the options that name it. Raises UsageError."""
+    urls: list[str] = config.getoption("--harness-url")
+    if config.getoption("--harness-target") == TargetKind.LIVE and urls:
+        pairs = (text.partition("=") for text in urls)
+        return Target(TargetKind.LIVE, tuple((name, read_url(url)) for name, _, url in pairs))
+    (target,) = parse_targets([config.getoption("--harness-target")], "")
+    return target
 
 
 def _plan(config: pytest.Config) -> Plan:
@@ -119,6 +131,8 @@ def _plan(config: pytest.Config) -> Plan:
     named, app = config.getoption("--harness-plan"), config.getoption("--harness-app")
     path = Path(named) if named else config.rootpath / PLAN
     plan = parse_plan(path.read_text(), path.name) if named or path.exists() else Plan()
+    allowed = (*plan.allow_hosts, *config.getoption("--harness-allow-host"))
+    plan = replace(plan, allow_hosts=allowed)
     return plan.with_app(AppPath.parse(app)) if app else plan
 
 
@@ -218,6 +232,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         bench = _bench(item.config)
         rig = bench.start()
         _take_leftovers(item.config, bench)
+        missing = bench.missing_live(service_of(item), has_stubs=bool(marks))
+        if missing:
+            pytest.skip(missing)
         rig.standins.select([name for mark in marks for name in mark.args] if marks else None)
     except HarnessError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None

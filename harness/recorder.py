@@ -125,7 +125,7 @@ def _has_run(reports: Sequence[pytest.TestReport]) -> bool:
 def _left_out(report: pytest.CollectReport, bench: Bench) -> Tested:
     return Tested(
         nodeid=report.nodeid, where=report.nodeid, outcome="skipped", duration_s=0.0, exchanges=0,
-        message=_message(report), service=_service(bench, None), target=bench.target,
+        message=_message(report), service=_service(bench, None), target=_target(bench),
     )  # fmt: skip
 
 
@@ -142,8 +142,14 @@ def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -
         exchanges=len(bench.exchanges.take()),
         message=_message(decisive),
         service=_service(bench, service_of(item)),
-        target=bench.target,
+        target=_target(bench),
     )
+
+
+def _target(bench: Bench) -> str:
+    """Write the target as a command line names it; of several addresses, all."""
+    urls = [f"{name}={url}" if name else url for name, url in bench.target.urls]
+    return " ".join(urls) or str(bench.target)
 
 
 def service_of(node: pytest.Item | pytest.Collector) -> str | None:

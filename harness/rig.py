@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.facts import Fact, StubUse, Surprise
@@ -24,11 +24,18 @@ class Rig:
     standins: StandIns
     ports: Mapping[str, Port]
     scratch: Path
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """The addresses of services that somebody else started."""
+
+    def at(self, elsewhere: Mapping[str, str]) -> Rig:
+        """Return a rig some of whose services are at other addresses."""
+        return replace(self, elsewhere=elsewhere)
 
     @property
     def addresses(self) -> dict[str, str]:
         """What each placeholder of an environment stands for."""
-        services = {f"{name}.url": port.url for name, port in self.ports.items()}
+        urls = {name: port.url for name, port in self.ports.items()} | dict(self.elsewhere)
+        services = {f"{name}.url": url for name, url in urls.items()}
         return {**self.standins.addresses(), **services, "run": str(self.scratch)}
 
     def environment_of(self, service: Service) -> dict[str, str]:

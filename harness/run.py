@@ -32,7 +32,7 @@ from harness.plan import Gates, Load, Plan, Service
 from harness.record import Record
 from harness.render import html, text
 from harness.rig import Rig, rigged
-from harness.target import TargetKind
+from harness.target import Target
 from harness.targets.process import Process
 
 RUN_VARIABLE = "HARNESS_RUN"
@@ -79,7 +79,7 @@ class Run:
         return cls(plan, root, folder, say, tick, plan_file, app)
 
     def functional(
-        self, target: TargetKind, paths: Sequence[str], options: Sequence[str] = (),
+        self, target: Target, paths: Sequence[str], options: Sequence[str] = (),
         *, aloud: bool = False,
     ) -> str:  # fmt: skip
         """Run the functional tests in one target and return the part's name.
@@ -134,14 +134,16 @@ class Run:
         facts = self.folder.facts().part(part) or ()
         return f"{sum(isinstance(fact, Tested) for fact in facts)} done"
 
-    def _plugin_options(self, target: TargetKind) -> list[str]:
+    def _plugin_options(self, target: Target) -> list[str]:
         given = {
             "--harness-folder": str(self.folder.path.absolute()),
-            "--harness-target": str(target),
+            "--harness-target": target.kind.value,
             "--harness-plan": str(self.plan_file) if self.plan_file else "",
             "--harness-app": self.app or "",
         }
         named = [item for option, value in given.items() if value for item in (option, value)]
+        named += [f"--harness-url={name}={url}" for name, url in target.urls]
+        named += [f"--harness-allow-host={host}" for host in self.plan.allow_hosts]
         # Fixtures, tests and the application share one loop; any async test is one.
         one_loop = [
             "--asyncio-mode=auto",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from harness.errors import UsageError
 
@@ -14,26 +15,80 @@ LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost
 
 
 class TargetKind(StrEnum):
-    """The two ways in which the functional tests reach a service.
+    """The three ways in which the functional tests reach a service.
 
     ``inproc``: Quart's test client, the application's lifespan run, no socket.
     ``served``: the same application under a real Hypercorn on its own thread and loop.
+    ``live``: a deployment that somebody else started, at an address.
     """
 
     INPROC = "inproc"
     SERVED = "served"
+    LIVE = "live"
 
-    @classmethod
-    def parse(cls, text: str) -> TargetKind:
-        """Read ``inproc`` or ``served``. Raises UsageError."""
-        try:
-            return cls(text)
-        except ValueError:
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where tests run. A live target has the address of each service; `""` is the first's."""
+
+    kind: TargetKind
+    urls: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        return self.kind.value
+
+    def url_of(self, service: str) -> str | None:
+        """Return the address of a service of a live target."""
+        return dict(self.urls).get(service)
+
+
+_NAMED = re.compile(r"(?:(?P<name>[\w-]+)=)?(?P<url>.*)\Z", re.DOTALL)
+
+
+def parse_targets(texts: Iterable[str], first: str) -> tuple[Target, ...]:
+    """Read ``inproc``, ``served`` and ``[NAME=]URL``; all addresses together are one live target.
+
+    `first` is the name of the service that an address without one is for. Raises UsageError.
+    """
+    kinds: dict[TargetKind, dict[str, str]] = {}
+    for text in texts:
+        if text in (TargetKind.INPROC, TargetKind.SERVED):
+            kinds[TargetKind(text)] = {}
+            continue
+        named = _NAMED.match(text)
+        url = named["url"] if named else ""
+        if named is None or (text and "/" not in text and "=" not in text):
             raise UsageError(
                 "target/unknown",
                 f"unknown target {text!r}",
-                next_step=f"use one of: {', '.join(cls)}",
-            ) from None
+                next_step="use inproc, served, or an address: http://127.0.0.1:5000",
+            )
+        kinds.setdefault(TargetKind.LIVE, {})[named["name"] or first] = read_url(url)
+    return tuple(Target(kind, tuple(urls.items())) for kind, urls in kinds.items())
+
+
+def read_url(text: str) -> str:
+    """Return an address as it is used, without a slash at its end. Raises UsageError."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(
+            "target/url",
+            f"cannot read the address {text!r}",
+            next_step="write it with its scheme, as in http://127.0.0.1:5000",
+        )
+    return text.rstrip("/")
+
+
+def refuse_foreign(url: str, allow_hosts: Iterable[str]) -> None:
+    """Raise UsageError unless `url` is on this machine, or its host allowed by name."""
+    host = urlsplit(url).hostname or ""
+    if not is_allowed(host, allow_hosts):
+        raise UsageError(
+            "target/foreign-host",
+            f"{host} is not on this machine, and not allowed",
+            where=url,
+            next_step=f"if it may be called: --allow-host {host}, or allow_hosts in the plan",
+        )
 
 
 @dataclass(frozen=True, slots=True)

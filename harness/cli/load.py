@@ -8,12 +8,12 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from harness.cli import VERBS, say
 from harness.cli.request import (
+    allow_option,
     app_option,
     begin,
     finish,
@@ -25,7 +25,7 @@ from harness.cli.request import (
 from harness.errors import UsageError, nearest
 from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, Pace, Rate, Workers
 from harness.plan import Load, Plan, load_of
-from harness.target import AppPath, is_allowed
+from harness.target import AppPath, read_url, refuse_foreign
 
 LONGEST_S = Fraction(86_400)
 """Where only -r bounds a load: Molotov's own default duration."""
@@ -56,9 +56,7 @@ class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
 @plan_option
 @reports_option
 @json_option
-@click.option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="Allow calls to this host."
-)
+@allow_option
 @click.option("--rebase", multiple=True, metavar="ORIGIN", help="Send this origin's to the target.")
 @click.option("--rate", type=Above0(), metavar="R", help="Open pace: start R visits a second.")
 @click.option("-w", "--workers", type=click.IntRange(1), help="Closed pace: workers a process.")
@@ -89,7 +87,7 @@ def verb(
     if target is None:
         plan.service  # noqa: B018 - raises where neither --target nor a service is given
     else:
-        _check_url(target, plan)
+        refuse_foreign(read_url(target), plan.allow_hosts)
     parts = tuple(f"load-{one.name}" for one in loads)
     run = begin(plan, path, reports, parts, app)
 
@@ -171,20 +169,3 @@ def _pace(options: dict[str, Any]) -> Pace:
         say(f"neither -d nor -r: this load lasts {DEFAULT_DURATION_S} s")
     seconds = duration or (LONGEST_S if counted else DEFAULT_DURATION_S)
     return Rate(rate, seconds) if rate else Workers(workers or DEFAULT_WORKERS, seconds)
-
-
-def _check_url(target: str, plan: Plan) -> None:
-    parts = urlsplit(target)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(
-            "target/url",
-            f"cannot read the address {target!r}",
-            next_step="write it with its scheme, as in http://127.0.0.1:5000",
-        )
-    if not is_allowed(parts.hostname, plan.allow_hosts):
-        raise UsageError(
-            "load/foreign-host",
-            f"{parts.hostname} is not on this machine, and not allowed",
-            where=target,
-            next_step=f"if it may be loaded: --allow-host {parts.hostname}",
-        )

@@ -24,6 +24,9 @@ plan_option = click.option("--plan", "plan_file", metavar="FILE", help=f"The pla
 app_option = click.option(
     "--app", metavar="MODULE:ATTR", help="The application; a factory is 'module:factory()'."
 )
+allow_option = click.option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="Allow calls to this host."
+)
 reports_option = click.option(
     "--reports", default="reports", metavar="DIR", show_default=True, help="Where runs are kept."
 )

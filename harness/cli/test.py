@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from harness.cli import VERBS
 from harness.cli.request import (
+    allow_option,
     app_option,
     begin,
     finish,
@@ -17,14 +20,15 @@ from harness.cli.request import (
 )
 from harness.errors import UsageError
 from harness.plan import Plan, Tests
-from harness.target import AppPath, TargetKind
+from harness.target import AppPath, Target, TargetKind, parse_targets, refuse_foreign
 
 
 @click.command(help=VERBS["test"])
 @click.argument("paths", nargs=-1)
 @click.option(
-    "--target", "targets", multiple=True, metavar="T", help="inproc or served; repeatable."
+    "--target", "targets", multiple=True, metavar="T", help="inproc, served or [NAME=]URL; again."
 )
+@allow_option
 @app_option
 @plan_option
 @reports_option
@@ -34,11 +38,13 @@ from harness.target import AppPath, TargetKind
 def verb(
     paths: tuple[str, ...], targets: tuple[str, ...], app: str | None, plan_file: str | None,
     reports: str, json_file: str | None, keyword: str | None, exit_first: bool,
+    allow_hosts: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run functional tests."""
     plan, path = read_plan(plan_file)
     if app:
         plan = plan.with_app(AppPath.parse(app))
+    plan = replace(plan, allow_hosts=(*plan.allow_hosts, *allow_hosts))
     tests = _asked(plan, paths, targets)
     options = [*(["-k", keyword] if keyword else []), *(["-x"] if exit_first else [])]
     parts = tuple(f"functional-{target}" for target in tests.targets)
@@ -52,8 +58,8 @@ def verb(
 
 
 def _asked(plan: Plan, paths: tuple[str, ...], targets: tuple[str, ...]) -> Tests:
-    chosen = tuple(dict.fromkeys(TargetKind.parse(text) for text in targets))
-    planned = plan.tests or Tests((), (TargetKind.INPROC,))
+    chosen = parse_targets(targets, plan.services[0].name if plan.services else "")
+    planned = plan.tests or Tests((), (Target(TargetKind.INPROC),))
     tests = Tests(paths or planned.paths, chosen or planned.targets)
     if not tests.paths:
         raise UsageError(
@@ -61,6 +67,11 @@ def _asked(plan: Plan, paths: tuple[str, ...], targets: tuple[str, ...]) -> Test
             "there is nothing to test",
             next_step="harness test PATH --app module:attr",
         )
+    for target in tests.targets:
+        for name, url in target.urls:
+            refuse_foreign(url, plan.allow_hosts)
+            if name and plan.services:
+                plan.named(name)
     for name in tests.paths:
         must_exist(name.partition("::")[0], "functional/no-path")
     return tests

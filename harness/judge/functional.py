@@ -65,7 +65,7 @@ def _row(part: str, facts: tuple[Fact, ...], tests: Sequence[Tested]) -> Functio
 
     return FunctionalRow(
         service=tests[0].service if tests else "",
-        target=part.removeprefix("functional-"),
+        target=(tests[0].target if tests else "") or part.removeprefix("functional-"),
         python=begun.python if begun else "",
         tests=len(tests),
         passed=count("passed"),
@@ -91,7 +91,10 @@ def _failure(test: Tested) -> Finding:
         outcome=Outcome.FAIL,
         where=test.where,
         message=f"{test.nodeid} [{test.target}]\n{said}",
-        next_step=f"harness test {shlex.quote(test.nodeid)} --target {test.target}",
+        next_step=" ".join(
+            ["harness test", shlex.quote(test.nodeid)]
+            + [f"--target {one}" for one in test.target.split()]
+        ),
     )
 
 

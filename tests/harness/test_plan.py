@@ -5,7 +5,7 @@ import pytest
 from harness.errors import PlanError, UsageError
 from harness.pace import parse_pace
 from harness.plan import DEFAULT_LIMITS, Plan, gates_of, load_of, parse_plan
-from harness.target import AppPath, TargetKind
+from harness.target import AppPath
 
 PLAN = """\
 allow_hosts = ["staging.example.org"]
@@ -41,7 +41,7 @@ def test_a_plan_says_what_a_run_is_asked_to_do() -> None:
 
     assert plan.service.app == AppPath("shop.app", "create_app", is_factory=True)
     assert plan.tests is not None
-    assert plan.tests.targets == (TargetKind.INPROC, TargetKind.SERVED)
+    assert [str(target) for target in plan.tests.targets] == ["inproc", "served"]
     assert plan.parts == ("functional-inproc", "functional-served", "load-mix", "gates")
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.target import AppPath, TargetKind, is_allowed, is_loopback
+from harness.target import AppPath, is_allowed, is_loopback, parse_targets, refuse_foreign
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,38 @@ def test_what_is_no_import_string(text: str) -> None:
     assert raised.value.slug == "target/app-syntax"
 
 
-def test_a_kind_of_target() -> None:
-    assert [TargetKind.parse(kind) for kind in ("inproc", "served")] == list(TargetKind)
+def test_targets_are_read_and_all_addresses_are_one_live_target() -> None:
+    texts = ["served", "http://127.0.0.1:5000/", "inproc", "back=http://localhost:6000/api"]
+
+    served, live, inproc = parse_targets(texts, "front")
+
+    assert [str(target) for target in (served, live, inproc)] == ["served", "live", "inproc"]
+    assert live.url_of("front") == "http://127.0.0.1:5000"
+    assert live.url_of("back") == "http://localhost:6000/api"
+    assert live.url_of("other") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "slug"),
+    [
+        ("live", "target/unknown"),
+        ("inprc", "target/unknown"),
+        ("", "target/url"),
+        ("back=", "target/url"),
+        ("127.0.0.1:5000/", "target/url"),
+        ("ftp://127.0.0.1/", "target/url"),
+        ("http:///path", "target/url"),
+    ],
+)
+def test_what_is_no_target_cannot_be_understood(text: str, slug: str) -> None:
     with pytest.raises(UsageError) as raised:
-        TargetKind.parse("live")
-    assert raised.value.slug == "target/unknown"
-    assert raised.value.next_step == "use one of: inproc, served"
+        parse_targets([text], "front")
+    assert raised.value.slug == slug
+
+
+def test_a_foreign_address_is_refused_unless_its_host_is_allowed() -> None:
+    refuse_foreign("http://localhost:5000", ())
+    refuse_foreign("https://staging.example.org/api", ["staging.example.org"])
+    with pytest.raises(UsageError) as raised:
+        refuse_foreign("https://staging.example.org/api", ["example.org"])
+    assert "--allow-host staging.example.org" in raised.value.next_step

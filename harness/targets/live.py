@@ -1,0 +1,47 @@
+"""The service at an address, started by somebody else: nothing of it is ours to start or stop."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+from harness.errors import TargetError
+from harness.targets import Asgi, Receive, Scope, Send
+from harness.targets.forward import Forward
+
+CONNECT_S = 5.0
+
+
+class Live:
+    """A deployment at `url`. Entering it only sees that something accepts connections there."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._forward = Forward(url)
+        self.app: Asgi = _nothing
+        self.wire: Asgi = self._forward
+
+    async def __aenter__(self) -> Live:
+        parts = urlsplit(self.url)
+        port = parts.port or {"https": 443}.get(parts.scheme, 80)
+        try:
+            connecting = asyncio.open_connection(parts.hostname, port)
+            _, writer = await asyncio.wait_for(connecting, CONNECT_S)
+        except OSError as error:  # TimeoutError is one
+            raise TargetError(
+                "target/dead",
+                f"nothing answers at {self.url}: {error.strerror or 'no answer in time'}",
+                where=self.url,
+                next_step="start the service, or name another address with --target",
+            ) from None
+        writer.close()
+        self._forward.open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._forward.close()
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand where an application would: a deployment's own is not in this process."""
+    raise RuntimeError("a live target is reached over its wire")
