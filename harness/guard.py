@@ -30,7 +30,8 @@ class Guard:
 
     def __init__(self, on_refused: OnRefused, allow_hosts: Iterable[str] = ()) -> None:
         self._on_refused = on_refused
-        self._allow_hosts = frozenset(allow_hosts)
+        own = socket.gethostname()  # what it resolves to may not be loopback, but is this machine
+        self._allow_hosts = frozenset((*allow_hosts, own))
         self._allowed_addresses: set[str] = set()
         self._undo: list[Callable[[], None]] = []
 

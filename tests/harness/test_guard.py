@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import threading
@@ -279,3 +280,12 @@ def test_calls_of_every_thread_are_refused(refused: Refused) -> None:
     for thread in threads:
         thread.join()
     assert sorted(refused, key=str) == [(V4, number) for number in range(1, 9)]
+
+
+def test_this_machines_own_name_is_not_the_outside() -> None:
+    refused: list[str] = []
+
+    with Guard(lambda host, port: refused.append(host)), contextlib.suppress(socket.gaierror):
+        socket.gethostbyname(socket.gethostname())
+
+    assert refused == []
