@@ -68,8 +68,7 @@ class Bench:
         if self.target.kind is TargetKind.SERVED:
             under_test: Running = self._served(service)
         else:
-            is_served = service in self.plan.called_by(service)
-            under_test = self._inproc(service, is_served=is_served)
+            under_test = self._inproc(service)
         return (*(one for one in beside if one is not under_test), under_test)
 
     def beside(self, name: str | None = None) -> tuple[Running, ...]:
@@ -86,7 +85,7 @@ class Bench:
         if has_stubs:
             return "needs stubs, and a live deployment does not call these stand-ins"
         if self.target.url_of(name or self._first) is None:
-            return f"no address of {name or self._first} was given"
+            return f"no address of {name or self._first or 'the service under test'} was given"
         return ""
 
     @property
@@ -101,22 +100,33 @@ class Bench:
     def _served(self, service: Service) -> Served:
         if service.name not in self._all_served:
             rig = self.start()
-            app = self._app(service, rig)
+            app = self._unshared(service, rig)
             self._all_served[service.name] = Served(app, service.name, rig.ports[service.name])
         return self._all_served[service.name]
 
-    def _inproc(self, service: Service, *, is_served: bool) -> Inproc:
+    def _inproc(self, service: Service) -> Inproc:
         if service.name not in self._all_inproc:
-            if is_served and not service.app.is_factory:
+            app = self._unshared(service, self.start())
+            self._all_inproc[service.name] = Inproc(app, service.name)
+        return self._all_inproc[service.name]
+
+    def _unshared(self, service: Service, rig: Rig) -> Asgi:
+        """Import an application that runs nowhere else: it would be started twice, on two loops."""
+        app = self._app(service, rig)
+        others: list[tuple[str, Running]] = [*self._all_served.items(), *self._all_inproc.items()]
+        for name, running in others:
+            if running.app is app:
                 raise UsageError(
                     "target/one-instance",
                     f"{service.name} is under test in process and called by others, too, "
-                    "and its plan names one instance",
+                    "and its plan names one instance"
+                    if name == service.name
+                    else f"{service.name} and {name} are one instance, in one environment",
                     where=str(service.app),
-                    next_step="name a factory, 'module:factory()', or test it served",
+                    next_step="name a factory that makes a new one, 'module:factory()'"
+                    + (", or test it served" if name == service.name else ""),
                 )
-            self._all_inproc[service.name] = Inproc(self._app(service, self.start()), service.name)
-        return self._all_inproc[service.name]
+        return app
 
     def _app(self, service: Service, rig: Rig) -> Asgi:
         with environment(rig.environment_of(service)):

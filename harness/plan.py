@@ -246,11 +246,25 @@ class _Reader:
                 ["standins", name],
                 "give the stand-in another name",
             )
+        self._refuse_twins(plan)
         if (plan.tests or plan.loads) and not plan.services:
             raise self.document.error(
                 "plan/no-service", "there are tests or loads, but no [services.NAME]", []
             )
         return plan
+
+    def _refuse_twins(self, plan: Plan) -> None:
+        """Refuse services that scenarios could not tell apart."""
+        told: dict[str, str] = {}
+        for service in plan.services:
+            variable = target_variable(service.name)
+            if told.setdefault(variable, service.name) != service.name:
+                raise self.document.error(
+                    "plan/name",
+                    f"{told[variable]!r} and {service.name!r} would both be {variable}",
+                    ["services", service.name],
+                    "give one of them another name",
+                )
 
     def _named(self, section: str, make: Callable[[str, Any], Any]) -> tuple[Any, ...]:
         tables = self.document.tables.get(section, {})
@@ -279,7 +293,10 @@ class _Reader:
     def _standin(self, name: str, raw: Any) -> StandIn:
         path = ["standins", name]
         found = self.document.read(raw, _StandIn, path)
-        parts = urlsplit(found.origin)
+        try:
+            parts = urlsplit(found.origin)
+        except ValueError:  # of brackets that do not match
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
             raise self.document.error(
                 "plan/origin",
@@ -346,6 +363,11 @@ class _Reader:
                     ["services", service.name, "env", key],
                     nearest(error.args[0], placeholders(plan)),
                 ) from None
+
+
+def target_variable(service: str) -> str:
+    """Return the variable in which scenarios find the address of a service."""
+    return f"HARNESS_TARGET_{service.upper().replace('-', '_')}"
 
 
 _NAME = re.compile(r"[\w-]+\Z")

@@ -28,7 +28,7 @@ from harness.gates.security import Security
 from harness.inventory import files, python_files
 from harness.judge.whole import fold
 from harness.load.drive import drive
-from harness.plan import Gates, Load, Plan, Service
+from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
 from harness.rig import Rig, rigged
@@ -182,8 +182,8 @@ class Run:
 
     def _process(self, service: Service, part: str, rig: Rig) -> Process:
         return Process(
-            service, port=rig.ports[service.name], part=f"{part}.{service.name}", root=self.root,
-            folder=self.folder.path, env=rig.environment_of(service),
+            service, port=rig.ports[service.name], part=f"{part}.service-{service.name}",
+            root=self.root, folder=self.folder.path, env=rig.environment_of(service),
             allow_hosts=self.plan.allow_hosts,
         )  # fmt: skip
 
@@ -248,10 +248,7 @@ class Run:
 
 def _told(rig: Rig) -> dict[str, str]:
     """Return the variables by which scenarios find the services beside their target."""
-    return {
-        f"HARNESS_TARGET_{name.upper().replace('-', '_')}": port.url
-        for name, port in rig.ports.items()
-    }
+    return {target_variable(name): port.url for name, port in rig.ports.items()}
 
 
 def _environment() -> dict[str, str]:

@@ -63,20 +63,45 @@ def parse_targets(texts: Iterable[str], first: str) -> tuple[Target, ...]:
                 f"unknown target {text!r}",
                 next_step="use inproc, served, or an address: http://127.0.0.1:5000",
             )
-        kinds.setdefault(TargetKind.LIVE, {})[named["name"] or first] = read_url(url)
+        name, url = named["name"] or first, read_url(url)
+        urls = kinds.setdefault(TargetKind.LIVE, {})
+        if urls.setdefault(name, url) != url:
+            raise UsageError(
+                "target/url",
+                f"two addresses were given for one service: {urls[name]} and {url}",
+                next_step="test one deployment at a time, or name the other's service: NAME=URL",
+            )
     return tuple(Target(kind, tuple(urls.items())) for kind, urls in kinds.items())
 
 
 def read_url(text: str) -> str:
     """Return an address as it is used, without a slash at its end. Raises UsageError."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if "@" in text:
+        raise UsageError(
+            "target/url",
+            "an address with credentials in it would put them into every report",
+            next_step="leave them out; let the tests send them, from a variable",
+        )
+    if not _is_address(text):
         raise UsageError(
             "target/url",
             f"cannot read the address {text!r}",
-            next_step="write it with its scheme, as in http://127.0.0.1:5000",
+            next_step="write it with its scheme, as in http://127.0.0.1:5000; "
+            "a path may follow, a query may not",
         )
     return text.rstrip("/")
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether `text` is scheme, host and perhaps a port and a path, and nothing more."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:  # of brackets that do not match, or of a port that is no number
+        return False
+    if re.search(r"[?#\s]", text) or port == 0:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def refuse_foreign(url: str, allow_hosts: Iterable[str]) -> None:

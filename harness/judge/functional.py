@@ -27,9 +27,9 @@ def judge(
     judgement = of_part(part, facts, below)
     judgement.findings.extend(_failure(test) for test in tests if test.outcome in _BAD)
     judgement.extend(_pytest(part, facts, row, judgement.findings))
-    judgement.extend(_reach(part, row, tests))
+    judgement.extend(_reach(part, tests))
     judgement.not_checked.extend(
-        Omission(what=test.nodeid, why=f"skipped: {test.message}")
+        Omission(what=f"{test.nodeid} [{test.target}]", why=f"skipped: {test.message}")
         for test in tests
         if test.outcome == "skipped"
     )
@@ -153,28 +153,29 @@ def _pytest(
     return judgement
 
 
-def _reach(part: str, row: FunctionalRow, tests: Sequence[Tested]) -> Judgement:
+def _reach(part: str, tests: Sequence[Tested]) -> Judgement:
     """List the tests that had no exchange with their target: they said nothing about it."""
     judgement = Judgement()
     ran = [test for test in tests if test.outcome in ("passed", "failed")]
-    unreached = [test for test in ran if not test.exchanges]
-    if not unreached:
-        return judgement
-    if len(unreached) == len(ran) and row.target != TargetKind.INPROC:
-        judgement.findings.append(
-            unknown(
-                "functional/unreached",
-                part,
-                f"none of {len(ran)} tests had an exchange with the {row.target} target",
-                "let the tests use the fixture 'client', and not a client of their own",
+    for service in dict.fromkeys(test.service for test in ran):
+        own = [test for test in ran if test.service == service]
+        passed = any(test.outcome == "passed" for test in own)
+        if passed and not any(t.exchanges for t in own) and own[0].target != TargetKind.INPROC:
+            judgement.findings.append(
+                unknown(
+                    "functional/unreached",
+                    f"{part} {service}".rstrip(),
+                    f"none of {len(own)} tests had an exchange with {own[0].target}",
+                    "let the tests use the fixture 'client', and not a client of their own",
+                )
             )
-        )
     judgement.not_checked.extend(
         Omission(
             what=f"{test.nodeid} [{test.target}]",
             why="had no exchange with its target",
             next_step="let it use the fixture 'client'",
         )
-        for test in unreached
+        for test in ran
+        if not test.exchanges
     )
     return judgement

@@ -28,11 +28,17 @@ class Forward:
     """An ASGI application that passes each request to the server at `url`, byte for byte.
 
     Nothing is followed, decoded, retried or kept: cookies and redirects are the client's.
+    `connect_s` and `silent_s` bound connecting, with TLS, and each wait for a server's next byte.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, *, connect_s: float | None = None, silent_s: float | None = None
+    ) -> None:
         self._url = url.rstrip("/")
-        self._netloc = urlsplit(url).netloc
+        self._netloc = urlsplit(url).netloc.rpartition("@")[2]
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=connect_s, sock_read=silent_s
+        )
         self._home: tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,16 +47,25 @@ class Forward:
         try:
             await carry(scope, receive, send)
         except aiohttp.ClientConnectorError as error:
-            raise TargetError(
-                "target/unreachable",
-                f"nothing answers: {error.os_error.strerror or error}",
-                where=self._url,
-                next_step="see whether the service is still running, and its log",
-            ) from error
+            raise self._unreachable(error.os_error.strerror or str(error)) from error
+        except aiohttp.ConnectionTimeoutError as error:
+            said = f"no connection within {self._timeout.sock_connect:g} s"
+            raise self._unreachable(said) from error
+        except aiohttp.SocketTimeoutError as error:
+            said = f"it was silent for {self._timeout.sock_read:g} s"
+            raise self._unreachable(said) from error
+
+    def _unreachable(self, said: str) -> TargetError:
+        return TargetError(
+            "target/unreachable",
+            f"nothing answers: {said}",
+            where=self._url,
+            next_step="see whether the service is still running, and its log",
+        )
 
     def open(self) -> None:
         """Keep connections for the running loop until `close`."""
-        self._home = (asyncio.get_running_loop(), _session())
+        self._home = (asyncio.get_running_loop(), _session(self._timeout))
 
     async def close(self) -> None:
         """Close the connections that were kept."""
@@ -65,7 +80,7 @@ class Forward:
         if self._home is not None and self._home[0] is asyncio.get_running_loop():
             yield self._home[1]
         else:
-            async with _session() as session:
+            async with _session(self._timeout) as session:
                 yield session
 
     def _address(self, scope: Scope) -> URL:
@@ -134,13 +149,13 @@ class Forward:
                     await _talk(socket, receive, send)
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=0),
         skip_auto_headers=_NOT_OURS,
-        timeout=aiohttp.ClientTimeout(total=None),
+        timeout=timeout,
     )
     # aiohttp sends an idempotent request again on a dropped connection, unseen
     # (aiohttp#10790): a test must see what happened.

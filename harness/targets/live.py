@@ -11,13 +11,16 @@ from harness.targets.forward import Forward
 
 CONNECT_S = 5.0
 
+SILENT_S = 60.0
+"""How long a deployment may say nothing while a test waits for it. nginx gives up as late."""
+
 
 class Live:
     """A deployment at `url`. Entering it only sees that something accepts connections there."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._forward = Forward(url)
+        self._forward = Forward(url, connect_s=CONNECT_S, silent_s=SILENT_S)
         self.app: Asgi = _nothing
         self.wire: Asgi = self._forward
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -12,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import TargetError
 from harness.standins.server import StandIn
 from harness.stub import parse_stubs
+from harness.targets import live
+from harness.targets.client import Client, Exchanges
 from harness.targets.served import Port
 from tests.harness.project import STUBS, Project, clean
 
@@ -138,6 +143,46 @@ def test_a_test_that_selects_stubs_is_skipped_and_listed(
 
     assert code == 0, output
     assert "needs stubs, and a live deployment does not call these stand-ins" in output
+
+
+@contextlib.contextmanager
+def mute() -> Iterator[str]:
+    """Accept connections, and never answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(("scheme", "told"), [("http", "silent"), ("https", "no connection")])
+async def test_a_deployment_that_accepts_and_never_answers_does_not_hold_a_test_for_ever(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, told: str
+) -> None:
+    monkeypatch.setattr(live, "CONNECT_S", 0.2)
+    monkeypatch.setattr(live, "SILENT_S", 0.2)
+
+    with mute() as address:
+        async with live.Live(f"{scheme}://{address}") as running:
+            with pytest.raises(TargetError, match=told):
+                async with asyncio.timeout(10):
+                    await Client(running, Exchanges()).get("/")
+
+
+async def test_a_password_in_an_address_is_no_part_of_the_host() -> None:
+    with StandIn("shop", parse_stubs(STUBS, "weather.toml"), ["now"]) as shop:
+        async with live.Live(shop.url.replace("://", "://user:secret@")) as running:
+            sent = running.wire._headers({"headers": [(b"host", b"localhost")]})  # type: ignore[attr-defined]
+
+    assert sent["host"] == shop.url.removeprefix("http://")
+
+
+def test_of_two_addresses_for_one_service_none_is_left_out_in_silence(
+    project: Project, deployment: Deployment
+) -> None:
+    code, output = project.harness(
+        "test", "--target", "http://127.0.0.1:9", "--target", deployment.url
+    )
+
+    assert code == 64, output
+    assert "two addresses" in output
 
 
 @pytest.mark.parametrize("target", ["", "shop=", "nowhere=http://127.0.0.1:9", "http://192.0.2.1"])

@@ -177,3 +177,13 @@ def test_a_service_that_is_not_in_the_plan_is_answered_with_the_nearest() -> Non
 def test_a_service_and_a_stand_in_cannot_share_a_name() -> None:
     with pytest.raises(PlanError, match="'front' is a service and a stand-in"):
         parse_plan(SYSTEM.replace("weather", "front"), "harness.toml")
+
+
+def test_services_that_scenarios_could_not_tell_apart_are_refused() -> None:
+    with pytest.raises(PlanError, match="would both be HARNESS_TARGET_TWO_B"):
+        parse_plan("[services.two-b]\napp='a:a'\n[services.two_b]\napp='b:b'\n", "harness.toml")
+
+
+def test_an_origin_whose_brackets_do_not_match_is_refused() -> None:
+    with pytest.raises(PlanError, match="cannot read the origin"):
+        parse_plan(PLAN.replace("https://api.example.org", "http://[::1"), "harness.toml")

@@ -164,3 +164,29 @@ def test_one_instance_cannot_be_under_test_in_process_and_called_by_others(
 
     assert code == 64, output
     assert "name a factory" in output
+
+
+def test_one_instance_is_not_started_for_its_own_tests_and_for_those_of_its_caller(
+    system: Project,
+) -> None:
+    system.change("harness.toml", "back:create_app()", "back:app")
+    (system.root / "back.py").write_text(f"{BACK}\n\napp = create_app()\n")
+
+    assert system.harness("test", "--target", "served")[0] == 0
+    code, output = system.harness("test", "--target", "inproc")
+
+    assert code == 64, output
+    assert "back is under test in process and called by others" in output
+
+
+def test_two_services_are_not_one_instance_in_the_environment_of_one_of_them(
+    system: Project,
+) -> None:
+    system.change("harness.toml", "front:create_app()", "back:app")
+    system.change("harness.toml", "back:create_app()", "back:app")
+    (system.root / "back.py").write_text(f"{BACK}\n\napp = create_app()\n")
+
+    code, output = system.harness("test", "--target", "served")
+
+    assert code == 64, output
+    assert "front and back are one instance" in output

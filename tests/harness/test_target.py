@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.target import AppPath, is_allowed, is_loopback, parse_targets, refuse_foreign
+from harness.target import (
+    AppPath,
+    is_allowed,
+    is_loopback,
+    parse_targets,
+    read_url,
+    refuse_foreign,
+)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +124,30 @@ def test_a_foreign_address_is_refused_unless_its_host_is_allowed() -> None:
     with pytest.raises(UsageError) as raised:
         refuse_foreign("https://staging.example.org/api", ["example.org"])
     assert "--allow-host staging.example.org" in raised.value.next_step
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://[::1", "http://h:99999", "http://h:x", "http://h:0", "http://h/?a=1", "http://h/#a",
+     "http://h/a b", "http://", "//h", "ftp://h"],
+)  # fmt: skip
+def test_what_is_more_or_less_than_an_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot read the address"):
+        read_url(text)
+
+
+@pytest.mark.parametrize("text", ["http://[::1]:80", "https://h/base"])
+def test_an_address_may_have_a_path(text: str) -> None:
+    assert read_url(f"{text}/") == text
+
+
+def test_an_address_may_be_given_twice() -> None:
+    (target,) = parse_targets(["http://h:1", "a=http://h:1/"], "a")
+
+    assert target.urls == (("a", "http://h:1"),)
+
+
+def test_an_address_with_credentials_is_refused_without_quoting_them() -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_targets(["http://user:hunter2@127.0.0.1:5000"], "front")
+    assert "hunter2" not in str(raised.value)

@@ -120,3 +120,19 @@ def test_skipped_expected_and_deselected_tests_are_listed_as_not_checked() -> No
 
 def test_tests_that_were_found_and_not_run_are_missing_evidence() -> None:
     assert judged(result(), pytest_ended(0, 2)) == (Outcome.UNKNOWN, {"functional/unexplained"})
+
+
+def test_one_service_that_was_reached_is_no_evidence_of_another() -> None:
+    other = facts.Tested(
+        nodeid="t.py::test_o", where="t.py:9", outcome="passed", duration_s=0.1, exchanges=0,
+        service="stock", target="served",
+    )  # fmt: skip
+
+    assert judged(result(), other, pytest_ended(0)) == (Outcome.UNKNOWN, {"functional/unreached"})
+
+
+def test_where_every_test_failed_their_failures_say_enough() -> None:
+    assert judged(result("failed", exchanges=0), pytest_ended(1)) == (
+        Outcome.FAIL,
+        {"functional/failed"},
+    )
