@@ -1,12 +1,12 @@
 """The run folder: facts appended line by line, and read back even after a crash.
 
 reports/20261120T093309Z-3f2a9c/
-  run.json                     who, when, which code, what was asked (`Identity`)
-  functional-inproc.jsonl      a file of facts per part, and per generator process of a load
+  run.json                       who, when, which code, what was asked (`Identity`)
+  functional-inproc-py312.jsonl  a file of facts per part, and per generator process of a load
   load-mix.jsonl  load-mix.0.jsonl
   gates.jsonl
-  coverage/  logs/             what tools and services left
-  record.json  report.html     folded from the above, at any time
+  coverage/  logs/               what tools and services left
+  record.json  report.html       folded from the above, at any time
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ _DECODER = msgspec.json.Decoder(Fact)
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run happened. `commit` is empty outside git; `tree` hashes the files' content."""
+    """Where a run happened. `commit` is empty outside git; `tree` hashes the files' content.
+
+    `ci` tells whether the variable ``CI`` was set, as every CI service sets it.
+    """
 
     python: str
     platform: str
@@ -50,16 +53,21 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
     dirty: bool
     tree: str
+    ci: bool = False
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What makes a run one run. `asked` names the parts without which it is not complete."""
+    """What makes a run one run. `asked` names the parts without which it is not complete.
+
+    `pythons` are the versions that it is to run its tests on.
+    """
 
     run_id: str
     started_at: str
     asked: tuple[str, ...]
     plan_source: str
     environment: Environment
+    pythons: tuple[str, ...] = ()
 
 
 _PACKAGES = (
@@ -87,7 +95,13 @@ def environment(root: Path, tree: str) -> Environment:
         commit=commit,
         dirty=bool(commit and _git(root, "status", "--porcelain")),
         tree=tree,
+        ci=os.environ.get("CI", "").lower() not in ("", "0", "false"),
     )
+
+
+def functional_part(target: str) -> str:
+    """Name the part of the tests in a target on this Python, as ``functional-inproc-py312``."""
+    return f"functional-{target}-py{sys.version_info.major}{sys.version_info.minor}"
 
 
 def _version(package: str) -> str:
@@ -337,6 +351,11 @@ class Facts:
     def part(self, name: str) -> tuple[Fact, ...] | None:
         """Return the facts of one part; None where there is no such part."""
         return self.by_part.get(name)
+
+    def parts(self, asked: str) -> tuple[str, ...]:
+        """Return the parts that are what was asked: of tests, those on any Python."""
+        on_any = re.compile(rf"{re.escape(asked)}(-py\d+)?\Z")
+        return tuple(part for part in self.by_part if on_any.match(part))
 
     def below(self, name: str) -> tuple[Fact, ...]:
         """Return the facts of a part's own processes, in files such as ``name.0.jsonl``."""

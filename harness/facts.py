@@ -1,6 +1,6 @@
 """What measuring wrote down: the typed lines of a run folder. Judging reads nothing else.
 
-Each part of a run (``functional-inproc``, ``load-mix``, ``gates``, …) appends its facts to a
+Each part of a run (``functional-inproc-py312``, ``load-mix``, ``gates``, …) appends its facts to a
 file of its own. A fact says what happened and never what it is worth.
 """
 

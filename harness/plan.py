@@ -40,6 +40,7 @@ class _StandIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Tests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paths: tuple[str, ...]
     targets: tuple[str, ...] = ("inproc",)
+    pythons: tuple[str, ...] = ()
 
 
 class _Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,10 +77,14 @@ class StandIn:
 
 @dataclass(frozen=True, slots=True)
 class Tests:
-    """Where the functional tests are, and in which targets they run."""
+    """Where the functional tests are, and in which targets they run.
+
+    `pythons` are the versions, as ``3.12``, on which a matrix is to run them in some target.
+    """
 
     paths: tuple[str, ...]
     targets: tuple[Target, ...]
+    pythons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ class Plan:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The parts that a whole run of this plan has, by the names of their files of facts."""
+        """The parts that a whole run of this plan has. Those of tests are on any Python."""
         targets = self.tests.targets if self.tests else ()
         return (
             *(f"functional-{target}" for target in targets),
@@ -314,7 +319,15 @@ class _Reader:
         targets = self._parsed(["tests", "targets"], lambda: parse_targets(found.targets, first))
         self._not_empty(found.paths, ["tests", "paths"])
         self._not_empty(targets, ["tests", "targets"])
-        return Tests(found.paths, targets)
+        for number, python in enumerate(found.pythons):
+            if not _PYTHON.match(python):
+                raise self.document.error(
+                    "plan/python",
+                    f"{python!r} is no version of Python",
+                    ["tests", "pythons", number],
+                    "write major and minor, as in '3.12'",
+                )
+        return Tests(found.paths, targets, found.pythons)
 
     def _load(self, name: str, raw: Any) -> Load:
         path = ["load", name]
@@ -371,6 +384,7 @@ def target_variable(service: str) -> str:
 
 
 _NAME = re.compile(r"[\w-]+\Z")
+_PYTHON = re.compile(r"3\.\d{1,2}\Z")
 _PLACEHOLDER = re.compile(r"\{([\w.-]+)\}")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.bench import Bench
 from harness.errors import HarnessError
-from harness.evidence import Part, problem
+from harness.evidence import Part, functional_part, problem
 from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
 
 _MOST_TEXT = 4_000
@@ -23,7 +23,7 @@ class Recorder:
     def __init__(self, folder: Path, bench: Bench) -> None:
         self.last_test = ""
         self._bench = bench
-        self._part = Part(folder, f"functional-{bench.target}")
+        self._part = Part(folder, functional_part(str(bench.target)))
         self._part.__enter__()
         self._reports: list[pytest.TestReport] = []
         self._failed = False

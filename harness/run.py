@@ -19,7 +19,16 @@ from pathlib import Path
 
 from harness import leash
 from harness.errors import EvidenceError, HarnessError, UsageError
-from harness.evidence import Identity, Part, RunFolder, environment, new_run_id, problem, tree_hash
+from harness.evidence import (
+    Identity,
+    Part,
+    RunFolder,
+    environment,
+    functional_part,
+    new_run_id,
+    problem,
+    tree_hash,
+)
 from harness.facts import GatesBegun, Problem, PytestEnded, Tested
 from harness.gates import Gate
 from harness.gates.complexity import Complexity
@@ -73,6 +82,7 @@ class Run:
             asked=plan.parts if shared else tuple(parts),
             plan_source=plan_file.name if plan_file else "",
             environment=environment(root, tree_hash(root, _code(root))),
+            pythons=plan.tests.pythons if shared and plan.tests else (),
         )
         folder = RunFolder.create(reports, identity)
         _refuse_other_code(folder, identity)
@@ -86,7 +96,7 @@ class Run:
 
         What pytest prints goes to ``logs`` in the run folder or, `aloud`, to stderr.
         """
-        part = f"functional-{target}"
+        part = functional_part(str(target))
         self.folder.refuse_second(part)
         self.say(f"functional tests, {target}")
         module = ["pytest", *self._plugin_options(target), *options, *paths]

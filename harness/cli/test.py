@@ -19,6 +19,7 @@ from harness.cli.request import (
     reports_option,
 )
 from harness.errors import UsageError
+from harness.evidence import functional_part
 from harness.plan import Plan, Tests
 from harness.target import AppPath, Target, TargetKind, parse_targets, refuse_foreign
 
@@ -47,7 +48,7 @@ def verb(
     plan = replace(plan, allow_hosts=(*plan.allow_hosts, *allow_hosts))
     tests = _asked(plan, paths, targets)
     options = [*(["-k", keyword] if keyword else []), *(["-x"] if exit_first else [])]
-    parts = tuple(f"functional-{target}" for target in tests.targets)
+    parts = tuple(functional_part(str(target)) for target in tests.targets)
     run = begin(plan, path, reports, parts, app)
 
     def perform() -> None:

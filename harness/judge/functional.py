@@ -65,7 +65,7 @@ def _row(part: str, facts: tuple[Fact, ...], tests: Sequence[Tested]) -> Functio
 
     return FunctionalRow(
         service=tests[0].service if tests else "",
-        target=(tests[0].target if tests else "") or part.removeprefix("functional-"),
+        target=(tests[0].target if tests else "") or part.split("-")[1],
         python=begun.python if begun else "",
         tests=len(tests),
         passed=count("passed"),

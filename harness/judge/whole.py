@@ -69,13 +69,16 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
 
     What a whole run holds beyond what it was asked for is judged, too.
     """
-    asked = tuple(dict.fromkeys(identity.asked if parts is None else parts))
+    wanted = dict.fromkeys(identity.asked if parts is None else parts)
+    asked = tuple(part for one in wanted for part in facts.parts(one) or (one,))
     folded = _Folded()
     for part in (*asked, *(_others(asked, facts) if parts is None else ())):
         folded.take(part, facts)
     judgement = folded.judgement
     judgement.extend(_unreadable(facts))
     judgement.findings.extend(_unused_stubs(asked, facts))
+    if parts is None:
+        judgement.extend(_pythons(identity, folded.tests))
     if not asked:
         judgement.findings.append(
             unknown(
@@ -178,6 +181,18 @@ def _missing(part: str) -> Finding:
         f"this run has no evidence of {part}",
         f"run it: harness {verb}",
     )
+
+
+def _pythons(identity: Identity, tests: Sequence[FunctionalRow]) -> Judgement:
+    """List the Pythons on which no test ran: one is not installed here, and CI should have it."""
+    judgement = Judgement()
+    ran = {row.python.rpartition(".")[0] for row in tests if row.tests}
+    for python in (python for python in identity.pythons if python not in ran):
+        told, step = f"no test ran on Python {python}", f"install Python {python} and run tox again"
+        judgement.not_checked.append(Omission(what=f"Python {python}", why=told, next_step=step))
+        if identity.environment.ci:
+            judgement.findings.append(unknown("evidence/python", f"Python {python}", told, step))
+    return judgement
 
 
 def _unreadable(facts: Facts) -> Judgement:

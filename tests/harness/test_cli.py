@@ -268,6 +268,23 @@ def test_commands_of_one_run_share_a_folder_and_the_report_misses_what_was_not_r
     assert project.harness("test", "--target", "inproc", **shared)[0] == 64
 
 
+@pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 2)])
+def test_a_python_of_the_matrix_that_is_not_there_is_noted_and_in_ci_unknown(
+    project: Project, ci: str, code: int
+) -> None:
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    project.change("harness.toml", "[tests]", f'[tests]\npythons = ["{own}", "3.99"]')
+    shared = {"HARNESS_RUN": "one", "CI": ci}
+    for verb in ("test", "load", "gates"):
+        project.harness(verb, **shared)
+
+    found, output = project.harness("report", **shared)
+
+    assert found == code
+    assert "no test ran on Python 3.99" in output
+    assert f"no test ran on Python {own}" not in output
+
+
 def test_evidence_about_other_code_does_not_join_a_run(project: Project) -> None:
     project.harness("test", "--target", "inproc", HARNESS_RUN="one")
     project.change("shop.py", "world", "moon")

@@ -72,6 +72,7 @@ def test_without_limits_gates_have_documented_ones() -> None:
         ("p99 <", "p99x <", 21, "unknown indicator 'p99x'"),
         ('"inproc"', '"inprc"', 15, "unknown target 'inprc'"),
         ('["inproc", "served"]', "[]", 15, "it would check nothing"),
+        ("[tests]", '[tests]\npythons = ["3.11", "312"]', 14, "'312' is no version of Python"),
         ('["tests/functional"]', "[]", 14, "it would check nothing"),
         ("{weather.url}", "{wether.url}", 6, "unknown placeholder {wether.url}"),
         ('["weather.toml"]', '"weather.toml"', 10, "standins.weather.stubs: expected `array`"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import facts as noted
-from harness.evidence import Facts
+from harness.evidence import Facts, functional_part
 from harness.judge.functional import judge
 from harness.verdict import Outcome, verdict
 from tests.harness.project import clean
@@ -31,7 +31,7 @@ async def test_index(client):
 """
 
 LOOP = ("-o", "asyncio_default_fixture_loop_scope=function")  # unset, pytest-asyncio warns
-PART = "functional-inproc"
+PART = functional_part("inproc")
 
 
 class Suite:

@@ -71,6 +71,32 @@ def test_what_a_run_was_not_asked_for_and_found_all_the_same_counts() -> None:
     assert [row.target for row in record.functional] == ["served"]
 
 
+def test_tests_count_for_their_target_on_any_python() -> None:
+    record = folded("functional-served", functional_served_py312=served("passed"))
+
+    assert record.outcome is Outcome.PASS
+    assert [row.target for row in record.functional] == ["served"]
+
+
+def test_tests_on_two_pythons_are_judged_each() -> None:
+    record = folded(
+        "functional-served",
+        functional_served_py311=served("passed"),
+        functional_served_py312=served("failed"),
+    )
+
+    assert record.outcome is Outcome.FAIL
+    assert len(record.functional) == 2
+
+
+def test_tests_of_another_target_are_not_those_that_were_asked_for() -> None:
+    record = folded("functional-inproc", functional_inproc_more=served("passed"))
+
+    assert [f.slug for f in record.findings if f.outcome is not Outcome.PASS] == [
+        "evidence/missing-part"
+    ]
+
+
 def test_a_part_that_was_asked_for_twice_is_counted_once() -> None:
     assert len(folded("gates", "gates", gates=gates()).gates) == 1
 
