@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import pytest_asyncio
@@ -24,6 +24,9 @@ from harness.recorder import Recorder, service_of
 from harness.target import AppPath, Target, TargetKind, parse_targets, read_url
 from harness.targets import Running
 from harness.targets.client import Client
+
+if TYPE_CHECKING:
+    from harness.standins.named import Routes
 
 PLAN = "harness.toml"
 _BENCH = pytest.StashKey[Bench]()
@@ -50,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--harness-folder")
     if _is_used(config):
         config.pluginmanager.register(_offer(), "harness-offer")
+        _repair(config)
     if folder:
         leash.hold()
         try:
@@ -75,8 +79,20 @@ def _offer() -> ModuleType:
         harness_running=running(harness_running),
         harness_target=function(harness_target),
         client=function(client),
+        aioresponses=pytest.fixture(aioresponses),
+        requests_mock=pytest.fixture(requests_mock),
     )
     return offer
+
+
+def _repair(config: pytest.Config) -> None:
+    """Make aioresponses work, before a test imports it and until the session's end."""
+    with contextlib.suppress(ImportError):  # it does not even import: for its users to see
+        from harness.standins.aioresponses_repair import repaired
+
+        repair = contextlib.ExitStack()
+        repair.enter_context(repaired())
+        config.add_cleanup(repair.close)
 
 
 def _record(config: pytest.Config, folder: Path) -> None:
@@ -222,6 +238,38 @@ async def client(harness_target: Running, pytestconfig: pytest.Config) -> Client
     return Client(harness_target, _bench(pytestconfig).exchanges)
 
 
+def aioresponses(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The mock of aioresponses, with the stand-ins behind what a test adds to it."""
+    from harness.standins.named import aioresponses_before
+
+    with aioresponses_before(_routes(request)) as mock:
+        yield mock
+
+
+def requests_mock(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The mock of requests-mock, with the stand-ins behind what a test adds to it."""
+    from harness.standins.named import requests_mock_before
+
+    try:
+        case_sensitive = bool(request.config.getini("requests_mock_case_sensitive"))
+    except ValueError:  # the library's own plugin, which declares this, is off
+        case_sensitive = False
+    with requests_mock_before(_routes(request), case_sensitive=case_sensitive) as mock:
+        yield mock
+
+
+def _routes(request: pytest.FixtureRequest) -> Routes:
+    """Tell where the stand-in of each origin answers."""
+    from harness.standins.named import Routes
+
+    bench = _bench(request.config)
+    try:
+        addresses = bench.start().standins.addresses()
+    except HarnessError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    return Routes({one.origin: addresses[f"{one.name}.url"] for one in bench.plan.standins})
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Select the stubs that the test is marked with, or the stand-ins' defaults."""
@@ -232,7 +280,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         bench = _bench(item.config)
         rig = bench.start()
         _take_leftovers(item.config, bench)
-        missing = bench.missing_live(service_of(item), has_stubs=bool(marks))
+        has_stubs = bool(marks) or (_uses_client(item) and _mocks(item))
+        missing = bench.missing_live(service_of(item), has_stubs=has_stubs)
         if missing:
             pytest.skip(missing)
         rig.standins.select([name for mark in marks for name in mark.args] if marks else None)
@@ -242,6 +291,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _uses_client(item: pytest.Item) -> bool:
     return "harness_target" in getattr(item, "fixturenames", ())
+
+
+def _mocks(item: pytest.Item) -> bool:
+    return not {"aioresponses", "requests_mock"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _take_leftovers(config: pytest.Config, bench: Bench) -> None:

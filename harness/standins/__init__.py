@@ -2,5 +2,6 @@
 
 ``journal`` is what every kind of stand-in shares: which stubs are selected, which of them
 answers a call, and what was asked. ``server`` opens it as a loopback HTTP server, whose side
-of a connection is ``connection``. ``group`` holds a plan's stand-ins together.
+of a connection is ``connection``. ``group`` holds a plan's stand-ins together. ``named`` puts
+them behind the mocks of aioresponses, made to work by ``aioresponses_repair``, and requests-mock.
 """

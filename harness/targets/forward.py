@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,6 +23,7 @@ _HANDSHAKE = frozenset(
     {"connection", "upgrade", "sec-websocket-key", "sec-websocket-version", "host",
      "sec-websocket-extensions", "sec-websocket-protocol"}
 )  # fmt: skip
+_REQUEST = aiohttp.ClientSession._request
 
 
 class Forward:
@@ -160,6 +162,9 @@ def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
     # aiohttp sends an idempotent request again on a dropped connection, unseen
     # (aiohttp#10790): a test must see what happened.
     session._retry_connection = False
+    # A test that mocks aiohttp (aioresponses) means its application's calls, not ours. Not by
+    # assignment, of which aiohttp warns in development mode.
+    vars(session)["_request"] = functools.partial(_REQUEST, session)
     return session
 
 

@@ -130,14 +130,17 @@ def test_tests_with_a_client_of_their_own_are_no_evidence_of_a_deployment(
     assert "functional/unreached" in output
 
 
-def test_a_test_that_selects_stubs_is_skipped_and_listed(
-    project: Project, deployment: Deployment
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("async def test_the_weather", 'import pytest\n\n\n@pytest.mark.stubs("now")\n{old}'),
+        ("the_outside(client", "{old}, aioresponses"),
+    ],
+)
+def test_a_test_that_selects_or_mocks_answers_is_skipped_and_listed(
+    project: Project, deployment: Deployment, old: str, new: str
 ) -> None:
-    project.change(
-        "tests/test_shop.py",
-        "async def test_the_weather",
-        'import pytest\n\n\n@pytest.mark.stubs("now")\nasync def test_the_weather',
-    )
+    project.change("tests/test_shop.py", old, new.format(old=old))
 
     code, output = project.harness("test", "--target", deployment.url)
 
