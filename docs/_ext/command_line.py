@@ -27,8 +27,9 @@ class CommandLine(SphinxDirective):
 
 
 def _help(name: str, command: click.Command) -> str:
-    settings = {"help_option_names": ["-h", "--help"], "terminal_width": WIDTH}
-    context = click.Context(command, info_name=name, **settings)
+    context = click.Context(
+        command, info_name=name, terminal_width=WIDTH, help_option_names=["-h", "--help"]
+    )
     return f"```text\n{command.get_help(context)}\n```\n\n"
 
 

@@ -39,12 +39,15 @@ def test_a_server_that_a_job_brings_reaches_the_tests_through_tox() -> None:
     assert named <= set(" ".join(passed).split()), "name it in tox.ini's pass_env"
 
 
-def test_every_python_that_we_claim_is_in_the_matrix() -> None:
+def test_every_python_that_we_claim_is_in_the_matrix_and_in_each_job_of_it() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    claimed = re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"]))
+    claimed = set(re.findall(r"Python :: (3\.\d+)", " ".join(project["classifiers"])))
+    job = WORKFLOW["jobs"]["tox"]
+    (set_up,) = (step["with"] for step in job["steps"] if "setup-python" in step.get("uses", ""))
 
     assert len(claimed) >= 3
-    assert set(claimed) <= set(WORKFLOW["jobs"]["tox"]["strategy"]["matrix"]["python"])
+    assert claimed <= set(job["strategy"]["matrix"]["python"])
+    assert claimed <= set(set_up["python-version"].split())
 
 
 def test_actions_are_pinned_and_may_only_read() -> None:
