@@ -53,7 +53,7 @@ class Page:
 
     def _operation(self, shared: list[Tree], operation: Tree) -> Iterator[str]:
         yield _about(operation)
-        security: list[Tree] = operation.get("security", self._document.get("security", []))
+        security: list[Tree] = {**self._document, **operation}.get("security", [])
         if any(security):
             yield "\nCredentials: " + " or ".join("+".join(way) or "none" for way in security) + "."
         found = [self._of(one) for one in [*shared, *operation.get("parameters", [])]]
