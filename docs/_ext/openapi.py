@@ -47,7 +47,7 @@ class Page:
             for method in filter(item.get, METHODS):
                 yield f"\n## {method.upper()} {path}\n"
                 yield from self._operation(item.get("parameters", []), item[method])
-        for name, schema in self._document["components"]["schemas"].items():
+        for name, schema in self._document.get("components", {}).get("schemas", {}).items():
             yield f"\n## {name}\n"
             yield from _schema(schema)
 
