@@ -81,16 +81,6 @@ def test_help_answers_at_once_because_verbs_import_what_they_need() -> None:
         assert f" {heavy}\n" not in done.stderr
 
 
-def test_the_plan_page_is_a_plan() -> None:
-    from harness.plan import parse_plan
-    from harness.stub import parse_stubs
-
-    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/plan.md").read_text(), re.S)
-
-    assert parse_plan(blocks[0], "docs/plan.md").parts
-    assert len(parse_stubs(blocks[1], "docs/plan.md")) == 2
-
-
 def test_doctests_hold() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--doctest-modules", "-p", "no:cacheprovider",

@@ -1,17 +1,24 @@
-"""What the README shows can be typed as it stands."""
+"""What the README shows can be typed as it stands; what the pages show is what we read."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from harness.cli import main
+from harness.plan import parse_plan
+from harness.stub import parse_stubs
 from tests.harness.project import clean
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SERVICE = '[services.shop]\napp = "shop.app:app"\n'
 
 SHOP = """
 from quart import Quart
@@ -85,4 +92,47 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
 
     assert links
-    assert [link for link in links if not (Path(__file__).parents[2] / link).exists()] == []
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def _blocks(kind: str) -> list[object]:
+    """Return the code blocks of a kind in the pages, each with its place."""
+    blocks: list[object] = []
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        page = path.read_text()
+        for found in re.finditer(r"^```(.*)\n((?s:.*?))^```$", page, re.MULTILINE):
+            if re.fullmatch(kind, found[1]):
+                line = page[: found.start()].count("\n") + 1
+                blocks.append(pytest.param(found[2], id=f"{path.relative_to(ROOT)}:{line}"))
+    return blocks
+
+
+def test_code_on_a_page_is_included_from_a_file_that_is_tested() -> None:
+    assert _blocks(r"(?!toml|console|text|\{(?!code)).+") == []
+
+
+@pytest.mark.parametrize("text", _blocks("toml"))
+def test_toml_on_a_page_is_a_plan_or_part_of_one_or_stubs(text: str) -> None:
+    if "[[stub]]" in text:
+        assert parse_stubs(text, "stubs.toml")
+    else:
+        assert parse_plan(text if "[services." in text else text + SERVICE, "harness.toml")
+
+
+@pytest.mark.parametrize("text", _blocks("console"))
+def test_a_command_on_a_page_is_one_that_harness_understands(text: str) -> None:
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.startswith("$ ")]
+    typed = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+
+    assert typed
+    for program, verb, *options in typed:
+        assert program == "harness"
+        command = main.get_command(click.Context(main), verb)
+        assert command is not None, verb
+        command.make_context(verb, options)  # raises for an option that there is not
+
+
+def test_every_openapi_document_has_a_page() -> None:
+    documents = {path.stem for path in (ROOT / "fixtures/openapi").glob("*.yaml")}
+
+    assert documents == {path.stem for path in (ROOT / "docs/services").glob("*.md")} - {"index"}
