@@ -13,6 +13,7 @@ from harness.bench import Bench
 from harness.errors import HarnessError
 from harness.evidence import Part, problem
 from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
+from harness.secret import redacted
 
 _MOST_TEXT = 4_000
 
@@ -190,7 +191,7 @@ def _where(item: pytest.Item, report: pytest.TestReport) -> str:
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    return _writable(_said(report))[:_MOST_TEXT]
+    return redacted(_writable(_said(report)))[:_MOST_TEXT]  # a part of a secret is not found
 
 
 def _said(report: pytest.TestReport | pytest.CollectReport) -> str:

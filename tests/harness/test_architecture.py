@@ -82,7 +82,7 @@ def test_help_answers_at_once_because_verbs_import_what_they_need() -> None:
 
 
 def test_the_plan_page_is_a_plan() -> None:
-    from harness.plan import parse_plan
+    from harness.manifest import parse_plan
     from harness.stub import parse_stubs
 
     blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/plan.md").read_text(), re.S)
