@@ -69,17 +69,20 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rigged(plan: Plan, root: Path, scratch: Path) -> Iterator[Rig]:
-    """Run the plan's stand-ins and keep a port for each of its services.
+def rigged(
+    plan: Plan, root: Path, scratch: Path, fixed: Mapping[str, int] | None = None
+) -> Iterator[Rig]:
+    """Run the plan's stand-ins and keep a port for each of its services: a `fixed` or a free one.
 
-    Raises UsageError for a stub file that cannot be read.
+    Raises UsageError for a stub file that cannot be read, and OSError for a port that is taken.
     """
-    with StandIns.of(plan.standins, root) as standins, contextlib.ExitStack() as ports:
-        yield Rig(
-            standins,
-            {one.name: ports.enter_context(Port.bound()) for one in plan.services},
-            scratch,
-        )
+    wanted = fixed or {}
+    with StandIns.of(plan.standins, root, wanted) as standins, contextlib.ExitStack() as ports:
+        bound = {
+            one.name: ports.enter_context(Port.bound(wanted.get(one.name, 0)))
+            for one in plan.services
+        }
+        yield Rig(standins, bound, scratch)
 
 
 @contextlib.contextmanager
