@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.evidence import Part, problem
 from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
 from harness.secret import redacted
+from harness.target import TargetKind
 
 _MOST_TEXT = 4_000
 
@@ -94,7 +95,8 @@ class Recorder:
         self.note_leftovers()
         if session.exitstatus == pytest.ExitCode.OK:
             self._check_service()
-        if self._bench.rig is not None:
+        live = self._bench.target.kind is TargetKind.LIVE  # a deployment cannot use our stubs
+        if self._bench.rig is not None and not live:
             self.note(*self._bench.rig.facts("between tests"))
         self.note(
             PytestEnded(
