@@ -83,12 +83,14 @@ def test_a_value_that_a_start_up_raises_is_not_told(project: Project) -> None:
         assert "raised OSError: {env.SHOP_TOKEN}" in output.replace("\n", " ")
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["test"], ["load"], ["up"]])
-@pytest.mark.parametrize("env", [{}, {"SHOP_TOKEN": ""}])
+@pytest.mark.parametrize(
+    ("verb", "env"),
+    [("run", {}), ("test", {"SHOP_TOKEN": ""}), ("load", {"SHOP_TOKEN": ""}), ("up", {})],
+)
 def test_a_variable_that_is_not_set_stops_everything_before_it_starts(
-    project: Project, arguments: list[str], env: dict[str, str]
+    project: Project, verb: str, env: dict[str, str]
 ) -> None:
-    code, output = project.harness(*arguments, **env)
+    code, output = project.harness(verb, **env)
 
     assert code == 64, output
     assert "harness.toml:4: services.shop.env.TOKEN takes its value from SHOP_TOKEN" in output
