@@ -62,7 +62,7 @@ class _Verbs(click.Group):
                 code = self.invoke(context)
         except BaseException as error:
             if debug:
-                traceback.print_exc()
+                say(traceback.format_exc())
             code = _told(error)
         sys.exit(code)
 

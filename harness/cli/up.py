@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from harness import secret
 from harness.cli import INTERRUPTED, VERBS, say
 from harness.cli.request import (
     allow_option,
@@ -162,7 +163,7 @@ def _show(plan: Plan, rig: Rig, processes: Mapping[str, Process]) -> None:
         addresses[one.name] = (rig.addresses[f"{one.name}.url"], f"stands in for {one.origin}")
     width = max(map(len, addresses))
     for name, (url, told) in addresses.items():
-        click.echo(f"{name:{width}}  {url}  {told}".rstrip())
+        click.echo(secret.redacted(f"{name:{width}}  {url}  {told}".rstrip()))
     say("Ctrl-C stops it all")
 
 
