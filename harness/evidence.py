@@ -32,6 +32,7 @@ import msgspec
 
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.facts import Begun, Ended, Fact, Problem
+from harness.secret import redacted_fact
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises where the text is none of ours."""
@@ -283,8 +284,8 @@ class Part:
             raise _not_written(self.path, error) from None
 
     def note(self, *facts: Fact) -> None:
-        """Append facts. Raises EvidenceError where the disk does not take them."""
-        left = memoryview(b"".join(_ENCODER.encode(fact) + b"\n" for fact in facts))
+        """Append facts, without secrets. Raises EvidenceError where the disk does not take them."""
+        left = memoryview(b"".join(redacted_fact(_ENCODER.encode(fact)) + b"\n" for fact in facts))
         try:
             while left:  # a disk that is almost full takes a part, and only then says so
                 left = left[self._file.write(left) :]

@@ -1,24 +1,20 @@
-"""The plan: what a run is asked to do, read from ``harness.toml`` and checked before it starts.
+"""The plan: what a run is asked to do. `manifest` reads it from ``harness.toml``.
 
-Pure: paths in a plan are not looked up here.
+Paths in a plan are not looked up here, and what it takes from the environment stays
+``{env.NAME}`` until it is used.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
-
-from harness.document import Document
-from harness.errors import PlanError, UsageError, nearest
+from harness.errors import UsageError, nearest
 from harness.objective import Family, Objective, parse_objective
-from harness.pace import Pace, parse_pace
-from harness.target import AppPath, Target, parse_targets
+from harness.pace import Pace
+from harness.secret import Variable
+from harness.target import AppPath, Target, TargetKind, read_url, refuse_foreign
 
 DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium == 0")
 """Without limits in a plan: NIST SP 500-235's upper bound for complexity, and no serious issue."""
@@ -26,43 +22,19 @@ DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium
 DEFAULT_OBJECTIVE = "failures == 0"
 
 
-class _Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    app: str
-    env: dict[str, str] = {}
-
-
-class _StandIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    origin: str
-    stubs: tuple[str, ...]
-    default: tuple[str, ...] = ()
-
-
-class _Tests(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    paths: tuple[str, ...]
-    targets: tuple[str, ...] = ("inproc",)
-    pythons: tuple[str, ...] = ()
-
-
-class _Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    scenarios: str
-    pace: str
-    service: str = ""
-    objectives: tuple[str, ...] = ()
-    processes: int = 1
-
-
-class _Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    paths: tuple[str, ...]
-    limits: tuple[str, ...] = DEFAULT_LIMITS
-
-
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An application and its environment, in which ``{weather.url}`` stands for an address."""
+    """An application and its environment, in which ``{weather.url}`` stands for an address.
+
+    `variables` are those of ours that the environment takes values from, `openapi` the path of
+    the document that describes it, or empty.
+    """
 
     name: str
     app: AppPath
     env: Mapping[str, str] = field(default_factory=dict)
+    variables: tuple[Variable, ...] = ()
+    openapi: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +45,7 @@ class StandIn:
     origin: str
     stubs: tuple[str, ...]
     default: tuple[str, ...]
+    openapi: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +93,25 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """Where somebody else runs the plan's services, by name, and which hosts may be called there.
+
+    `where` is its line. Without targets, the services are the plan's own.
+    """
+
+    name: str
+    where: str
+    allow_hosts: tuple[str, ...] = ()
+    targets: Mapping[str, str] = field(default_factory=dict)
+    variables: tuple[Variable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run is asked to do. The first service is the one under test."""
+    """Everything that a run is asked to do. The first service is the one under test.
+
+    `live` has the addresses of the profile that was chosen, where that has any.
+    """
 
     services: tuple[Service, ...] = ()
     standins: tuple[StandIn, ...] = ()
@@ -130,6 +120,8 @@ class Plan:
     gates: Gates | None = None
     allow_hosts: tuple[str, ...] = ()
     rebase: tuple[str, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    live: Target | None = None
 
     @property
     def service(self) -> Service:
@@ -158,6 +150,10 @@ class Plan:
             next_step=nearest(name, [service.name for service in self.services]),
         )
 
+    def service_of(self, load: Load) -> Service:
+        """Return the service that a load is for. Raises UsageError."""
+        return self.named(load.service) if load.service else self.service
+
     def called_by(self, service: Service) -> tuple[Service, ...]:
         """Return the services whose addresses `service` is told, and theirs in turn.
 
@@ -172,6 +168,47 @@ class Plan:
                     found[other.name] = other
                     left.append(other)
         return tuple(found.values())
+
+    def in_profile(self, name: str) -> Plan:
+        """Return this plan as a profile has it. Raises UsageError."""
+        known = {profile.name: profile for profile in self.profiles}
+        if name not in known:
+            raise UsageError(
+                "plan/no-such-profile",
+                f"the plan has no profile {name!r}",
+                next_step=nearest(name, known),
+            )
+        profile = known[name]
+        plan = replace(self, allow_hosts=(*self.allow_hosts, *profile.allow_hosts))
+        if not profile.targets:
+            return plan
+        live = Target(TargetKind.LIVE, tuple(_addresses(profile, plan.allow_hosts)))
+        tests = replace(plan.tests, targets=(live,)) if plan.tests else None
+        return replace(plan, tests=tests, live=live)
+
+    def address_of(self, load: Load) -> str | None:
+        """Return the address that a load goes to; None: it goes to a service of our own.
+
+        Raises UsageError where the profile has no address of the load's service.
+        """
+        if self.live is None:
+            return None
+        service = self.service_of(load)
+        url = self.live.url_of(service.name)
+        if url is None:
+            raise UsageError(
+                "load/no-address",
+                f"the load {load.name} is for {service.name}, of which the profile has no address",
+                next_step=f'add it: targets = {{ {service.name} = "https://…" }}, '
+                "or name another with --target URL",
+            )
+        return url
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Every variable that the plan takes a value from."""
+        holders: tuple[Service | Profile, ...] = (*self.services, *self.profiles)
+        return tuple(variable for one in holders for variable in one.variables)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -199,201 +236,33 @@ def gates_of(paths: tuple[str, ...], limits: tuple[str, ...] = DEFAULT_LIMITS) -
     return Gates(paths, tuple(parse_objective(text, Family.GATE) for text in limits))
 
 
-_SECTIONS = ("allow_hosts", "rebase", "services", "standins", "tests", "load", "gates")
-
-
-def parse_plan(text: str, source: str) -> Plan:
-    """Read a plan. Raises PlanError, which names the line, what was found and what is known."""
-    document = Document(text, source)
-    if not document.tables:
-        raise PlanError(
-            "plan/empty", "the plan is empty", where=source,
-            next_step="name a service: [services.NAME] with app = 'module:attr'",
-        )  # fmt: skip
-    for key in document.tables:
-        if key not in _SECTIONS:
-            raise document.error(
-                "plan/unknown-key",
-                f"unknown key {key!r} in the top level",
-                [key],
-                nearest(key, _SECTIONS),
-            )
-    return _Reader(document).plan()
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Turns the tables of one document into a plan."""
-
-    document: Document
-
-    def plan(self) -> Plan:
-        plan = Plan(
-            services=self._named("services", self._service),
-            standins=self._named("standins", self._standin),
-            tests=self._tests(),
-            loads=self._named("load", self._load),
-            gates=self._gates(),
-            allow_hosts=self._strings("allow_hosts"),
-            rebase=self._strings("rebase"),
-        )
-        for service in plan.services:
-            self._check_env(service, plan)
-        for load in plan.loads:
-            if load.service:
-                self._parsed(["load", load.name, "service"], partial(plan.named, load.service))
-        shared = {one.name for one in plan.services} & {one.name for one in plan.standins}
-        if shared:
-            name = min(shared)
-            raise self.document.error(
-                "plan/name",
-                f"{name!r} is a service and a stand-in: {{{name}.url}} would mean both",
-                ["standins", name],
-                "give the stand-in another name",
-            )
-        self._refuse_twins(plan)
-        if (plan.tests or plan.loads) and not plan.services:
-            raise self.document.error(
-                "plan/no-service", "there are tests or loads, but no [services.NAME]", []
-            )
-        return plan
-
-    def _refuse_twins(self, plan: Plan) -> None:
-        """Refuse services that scenarios could not tell apart."""
-        told: dict[str, str] = {}
-        for service in plan.services:
-            variable = target_variable(service.name)
-            if told.setdefault(variable, service.name) != service.name:
-                raise self.document.error(
-                    "plan/name",
-                    f"{told[variable]!r} and {service.name!r} would both be {variable}",
-                    ["services", service.name],
-                    "give one of them another name",
-                )
-
-    def _named(self, section: str, make: Callable[[str, Any], Any]) -> tuple[Any, ...]:
-        tables = self.document.tables.get(section, {})
-        if not isinstance(tables, dict):
-            raise self.document.error("plan/wrong-type", f"{section} must be a table", [section])
-        for name in tables:
-            if not _NAME.match(name):
-                raise self.document.error(
-                    "plan/name",
-                    f"{name!r} cannot be a name in [{section}]",
-                    [section, name],
-                    "use letters, digits, '-' and '_': names become parts of files' names",
-                )
-        return tuple(make(name, raw) for name, raw in tables.items())
-
-    def _strings(self, key: str) -> tuple[str, ...]:
-        raw = self.document.tables.get(key, [])
-        return self.document.read(raw, tuple[str, ...], [key])
-
-    def _service(self, name: str, raw: Any) -> Service:
-        path = ["services", name]
-        found = self.document.read(raw, _Service, path)
-        app = self._parsed([*path, "app"], lambda: AppPath.parse(found.app))
-        return Service(name, app, found.env)
-
-    def _standin(self, name: str, raw: Any) -> StandIn:
-        path = ["standins", name]
-        found = self.document.read(raw, _StandIn, path)
-        try:
-            parts = urlsplit(found.origin)
-        except ValueError:  # of brackets that do not match
-            parts = urlsplit("")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise self.document.error(
-                "plan/origin",
-                f"cannot read the origin {found.origin!r}",
-                [*path, "origin"],
-                "write scheme and host, as in 'https://api.example.org'",
-            )
-        return StandIn(name, found.origin.rstrip("/"), found.stubs, found.default)
-
-    def _tests(self) -> Tests | None:
-        if "tests" not in self.document.tables:
-            return None
-        found = self.document.read(self.document.tables["tests"], _Tests, ["tests"])
-        first = next(iter(self.document.tables.get("services", {})), "")
-        targets = self._parsed(["tests", "targets"], lambda: parse_targets(found.targets, first))
-        self._not_empty(found.paths, ["tests", "paths"])
-        self._not_empty(targets, ["tests", "targets"])
-        for number, python in enumerate(found.pythons):
-            if not _PYTHON.match(python):
-                raise self.document.error(
-                    "plan/python",
-                    f"{python!r} is no version of Python",
-                    ["tests", "pythons", number],
-                    "write major and minor, as in '3.12'",
-                )
-        return Tests(found.paths, targets, found.pythons)
-
-    def _load(self, name: str, raw: Any) -> Load:
-        path = ["load", name]
-        found = self.document.read(raw, _Load, path)
-        if found.processes < 1:
-            raise self.document.error(
-                "plan/wrong-type", "processes must be at least 1", [*path, "processes"]
-            )
-        pace = self._parsed([*path, "pace"], lambda: parse_pace(found.pace))
-        made: Load = self._parsed(
-            [*path, "objectives"],
-            lambda: load_of(name, found.scenarios, pace, found.objectives, found.processes),
-        )
-        return replace(made, service=found.service)
-
-    def _gates(self) -> Gates | None:
-        if "gates" not in self.document.tables:
-            return None
-        found = self.document.read(self.document.tables["gates"], _Gates, ["gates"])
-        self._not_empty(found.paths, ["gates", "paths"])
-        self._not_empty(found.limits, ["gates", "limits"])
-        made: Gates = self._parsed(["gates", "limits"], lambda: gates_of(found.paths, found.limits))
-        return made
-
-    def _not_empty(self, values: tuple[Any, ...], path: list[str]) -> None:
-        if not values:
-            raise self.document.error(
-                "plan/nothing", f"{'.'.join(path)} is empty: it would check nothing", path
-            )
-
-    def _parsed(self, path: list[str], parse: Callable[[], Any]) -> Any:
-        """Run a parser of one value and, where it fails, name the line."""
-        try:
-            return parse()
-        except UsageError as error:
-            raise self.document.error(error.slug, error.message, path, error.next_step) from None
-
-    def _check_env(self, service: Service, plan: Plan) -> None:
-        for key, value in service.env.items():
-            try:
-                expanded(value, placeholders(plan))
-            except KeyError as error:
-                raise self.document.error(
-                    "plan/placeholder",
-                    f"unknown placeholder {{{error.args[0]}}} in {value!r}",
-                    ["services", service.name, "env", key],
-                    nearest(error.args[0], placeholders(plan)),
-                ) from None
-
-
 def target_variable(service: str) -> str:
     """Return the variable in which scenarios find the address of a service."""
     return f"HARNESS_TARGET_{service.upper().replace('-', '_')}"
 
 
-_NAME = re.compile(r"[\w-]+\Z")
-_PYTHON = re.compile(r"3\.\d{1,2}\Z")
+def _addresses(profile: Profile, allow_hosts: Iterable[str]) -> Iterable[tuple[str, str]]:
+    values = {f"env.{variable.name}": variable.value() for variable in profile.variables}
+    for service, text in profile.targets.items():
+        try:
+            url = read_url(expanded(text, values))
+            refuse_foreign(url, allow_hosts)
+        except UsageError as error:
+            told = f"the address of {service}: {error.message}"
+            raise UsageError(
+                error.slug, told, where=profile.where, next_step=error.next_step
+            ) from None
+        yield service, url
+
+
 _PLACEHOLDER = re.compile(r"\{([\w.-]+)\}")
 
 
-def placeholders(plan: Plan) -> dict[str, str]:
-    """Return every placeholder that an environment may hold, each standing for itself."""
-    names = [*(one.name for one in plan.services), *(one.name for one in plan.standins)]
-    return {"run": "", **{f"{name}.url": "" for name in names}}
+def placeholders(value: str) -> tuple[str, ...]:
+    """Return the names between braces in a value of the plan."""
+    return tuple(_PLACEHOLDER.findall(value))
 
 
-def expanded(value: str, addresses: Mapping[str, str]) -> str:
-    """Replace each ``{name.url}``. Raises KeyError for a name that `addresses` has not."""
-    return _PLACEHOLDER.sub(lambda found: addresses[found[1]], value)
+def expanded(value: str, known: Mapping[str, str]) -> str:
+    """Replace each ``{name}``. Raises KeyError for a name that is not known."""
+    return _PLACEHOLDER.sub(lambda found: known[found[1]], value)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import pytest_asyncio
 
-from harness import leash
+from harness import leash, secret
 from harness.bench import Bench
 from harness.errors import HarnessError, UsageError
-from harness.plan import Plan, parse_plan
+from harness.manifest import parse_plan
+from harness.plan import Plan
 from harness.recorder import Recorder, service_of
 from harness.target import AppPath, Target, TargetKind, parse_targets, read_url
 from harness.targets import Running
@@ -147,6 +148,7 @@ def _plan(config: pytest.Config) -> Plan:
     named, app = config.getoption("--harness-plan"), config.getoption("--harness-app")
     path = Path(named) if named else config.rootpath / PLAN
     plan = parse_plan(path.read_text(), path.name) if named or path.exists() else Plan()
+    secret.keep(plan.variables)
     allowed = (*plan.allow_hosts, *config.getoption("--harness-allow-host"))
     plan = replace(plan, allow_hosts=allowed)
     return plan.with_app(AppPath.parse(app)) if app else plan

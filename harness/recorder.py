@@ -13,6 +13,8 @@ from harness.bench import Bench
 from harness.errors import HarnessError
 from harness.evidence import Part, functional_part, problem
 from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
+from harness.secret import redacted
+from harness.target import TargetKind
 
 _MOST_TEXT = 4_000
 
@@ -93,7 +95,8 @@ class Recorder:
         self.note_leftovers()
         if session.exitstatus == pytest.ExitCode.OK:
             self._check_service()
-        if self._bench.rig is not None:
+        live = self._bench.target.kind is TargetKind.LIVE  # a deployment cannot use our stubs
+        if self._bench.rig is not None and not live:
             self.note(*self._bench.rig.facts("between tests"))
         self.note(
             PytestEnded(
@@ -190,7 +193,7 @@ def _where(item: pytest.Item, report: pytest.TestReport) -> str:
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    return _writable(_said(report))[:_MOST_TEXT]
+    return redacted(_writable(_said(report)))[:_MOST_TEXT]  # a part of a secret is not found
 
 
 def _said(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.errors import UsageError
 from harness.facts import Fact, StubUse, Surprise
 from harness.plan import Plan, Service, expanded
 from harness.standins.group import StandIns
@@ -39,9 +40,20 @@ class Rig:
         return {**self.standins.addresses(), **services, "run": str(self.scratch)}
 
     def environment_of(self, service: Service) -> dict[str, str]:
-        """Return a service's environment with every placeholder replaced."""
-        known = self.addresses
-        return {key: expanded(value, known) for key, value in service.env.items()}
+        """Return a service's environment with every placeholder replaced.
+
+        Raises UsageError for a variable that is not set. Where services run elsewhere, what
+        would need it is left out.
+        """
+        env, known = dict(service.env), self.addresses
+        for variable in service.variables:
+            try:
+                known[f"env.{variable.name}"] = variable.value()
+            except UsageError:
+                if not self.elsewhere:
+                    raise
+                env.pop(variable.key.rpartition(".")[2], None)
+        return {key: expanded(value, known) for key, value in env.items()}
 
     def facts(self, where: str) -> list[Fact]:
         """Take down what the stand-ins were asked: calls that no stub answers, and uses."""
@@ -57,17 +69,20 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rigged(plan: Plan, root: Path, scratch: Path) -> Iterator[Rig]:
-    """Run the plan's stand-ins and keep a port for each of its services.
+def rigged(
+    plan: Plan, root: Path, scratch: Path, fixed: Mapping[str, int] | None = None
+) -> Iterator[Rig]:
+    """Run the plan's stand-ins and keep a port for each of its services: a `fixed` or a free one.
 
-    Raises UsageError for a stub file that cannot be read.
+    Raises UsageError for a stub file that cannot be read, and OSError for a port that is taken.
     """
-    with StandIns.of(plan.standins, root) as standins, contextlib.ExitStack() as ports:
-        yield Rig(
-            standins,
-            {one.name: ports.enter_context(Port.bound()) for one in plan.services},
-            scratch,
-        )
+    wanted = fixed or {}
+    with StandIns.of(plan.standins, root, wanted) as standins, contextlib.ExitStack() as ports:
+        bound = {
+            one.name: ports.enter_context(Port.bound(wanted.get(one.name, 0)))
+            for one in plan.services
+        }
+        yield Rig(standins, bound, scratch)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
 from harness.rig import Rig, rigged
-from harness.target import Target
+from harness.target import Target, TargetKind
 from harness.targets.process import Process
 
 RUN_VARIABLE = "HARNESS_RUN"
@@ -103,7 +103,7 @@ class Run:
         code = python_files(self.root, self.plan.gates.paths) if self.plan.gates else ()
         data = self.folder.path / "coverage"
         argv = _plain(module)
-        if code:
+        if code and target.kind is not TargetKind.LIVE:  # there, none of it runs in our process
             argv = measured(module, data=data, part=part, root=self.root, files=code)
         with contextlib.ExitStack() as closing:
             log = self.folder.path / "logs" / f"{part}.log"
@@ -163,12 +163,17 @@ class Run:
         return [f"--rootdir={self.root}", *one_loop, *named]
 
     def load(self, load: Load, target: str | None = None) -> str:
-        """Run one load, against `target` or the plan's service in a process of its own."""
+        """Run one load, against `target`, or the service's address in the profile.
+
+        Without either, against the plan's service in a process of its own.
+        """
         part = f"load-{load.name}"
+        target = target or self.plan.address_of(load)
         self.say(f"load {load.name}: {load.pace}")
         try:
             if target is not None:
-                self._drive(load, target)
+                live = self.plan.live.urls if self.plan.live else ()
+                self._drive(load, target, _told(live))
             else:
                 self._drive_own(load, part)
         except UsageError:
@@ -178,7 +183,7 @@ class Run:
         return part
 
     def _drive_own(self, load: Load, part: str) -> None:
-        service = self.plan.named(load.service) if load.service else self.plan.service
+        service = self.plan.service_of(load)
         others = [one for one in self.plan.called_by(service) if one is not service]
         scratch = self.folder.path / "scratch" / part
         scratch.mkdir(parents=True)
@@ -186,7 +191,8 @@ class Run:
             with contextlib.ExitStack() as running:
                 for one in (*others, service):
                     running.enter_context(self._process(one, part, rig))
-                self._drive(load, rig.ports[service.name].url, _told(rig))
+                urls = [(name, port.url) for name, port in rig.ports.items()]
+                self._drive(load, rig.ports[service.name].url, _told(urls))
             with Part(self.folder.path, f"{part}.standins") as noted:
                 noted.note(*rig.facts(load.scenarios))
 
@@ -197,7 +203,7 @@ class Run:
             allow_hosts=self.plan.allow_hosts,
         )  # fmt: skip
 
-    def _drive(self, load: Load, target: str, told: Mapping[str, str] | None = None) -> None:
+    def _drive(self, load: Load, target: str, told: Mapping[str, str]) -> None:
         def progress(elapsed_s: float, started: int) -> None:
             self.tick(f"load {load.name}: {elapsed_s:.0f} s, {started} visits")
 
@@ -206,7 +212,7 @@ class Run:
             target=target,
             folder=self.folder.path,
             root=self.root,
-            env={**_environment(), **(told or {})},
+            env={**_environment(), **told},
             allow_hosts=self.plan.allow_hosts,
             rebase=self.plan.rebase,
             progress=progress,
@@ -256,9 +262,9 @@ class Run:
                 noted.note(problem(error))
 
 
-def _told(rig: Rig) -> dict[str, str]:
+def _told(urls: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the variables by which scenarios find the services beside their target."""
-    return {target_variable(name): port.url for name, port in rig.ports.items()}
+    return {target_variable(name): url for name, url in urls}
 
 
 def _environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from harness import __version__
+from harness import __version__, secret
 from harness.errors import HarnessError, UsageError, nearest
 
 INTERRUPTED = 130
@@ -23,6 +23,8 @@ VERBS = {
     "load": "Run a load: a Molotov scenario file, or a load of the plan.",
     "gates": "Inspect code: PATHS, or those of the plan.",
     "report": "Judge a run folder again, and draw its reports.",
+    "up": "Start the plan's services with their stand-ins, until Ctrl-C.",
+    "doctor": "Check the plan and this environment; of a SLUG, say what it means.",
 }
 """Each verb's line in the help. Its module is imported when it is used: help must be quick."""
 
@@ -60,7 +62,7 @@ class _Verbs(click.Group):
                 code = self.invoke(context)
         except BaseException as error:
             if debug:
-                traceback.print_exc()
+                say(traceback.format_exc())
             code = _told(error)
         sys.exit(code)
 
@@ -91,8 +93,8 @@ def _told(error: BaseException) -> int:
 
 
 def say(line: str) -> None:
-    """Print a line that is not part of the verdict."""
-    click.echo(line, err=True)
+    """Print a line that is not part of the verdict, without secrets."""
+    click.echo(secret.redacted(line), err=True)
 
 
 def _as_interrupt(number: int, frame: object) -> NoReturn:

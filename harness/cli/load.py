@@ -19,7 +19,9 @@ from harness.cli.request import (
     finish,
     json_option,
     plan_option,
+    profile_option,
     read_plan,
+    refuse_unset,
     reports_option,
 )
 from harness.errors import UsageError, nearest
@@ -54,6 +56,7 @@ class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
 @click.option("--target", metavar="URL", help="The address to load, instead of --app.")
 @app_option
 @plan_option
+@profile_option
 @reports_option
 @json_option
 @allow_option
@@ -73,19 +76,18 @@ class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
 @click.option("--seed", type=int, default=0, help="Of the scenarios' mix.")
 def verb(
     scenarios: str | None, target: str | None, app: str | None, plan_file: str | None,
-    reports: str, json_file: str | None, allow_hosts: tuple[str, ...], rebase: tuple[str, ...],
-    **options: Any,
+    profile: str | None, reports: str, json_file: str | None, allow_hosts: tuple[str, ...],
+    rebase: tuple[str, ...], **options: Any,
 ) -> int:  # fmt: skip
     """Run a load."""
-    plan, path = read_plan(plan_file)
+    plan, path = read_plan(plan_file, profile, allow_hosts)
     if app:
         plan = plan.with_app(AppPath.parse(app))
-    plan = replace(
-        plan, allow_hosts=(*plan.allow_hosts, *allow_hosts), rebase=(*plan.rebase, *rebase)
-    )
+    plan = replace(plan, rebase=(*plan.rebase, *rebase))
     loads = _loads(plan, scenarios, options)
     if target is None:
         plan.service  # noqa: B018 - raises where neither --target nor a service is given
+        refuse_unset(plan, loads=loads)
     else:
         refuse_foreign(read_url(target), plan.allow_hosts)
     parts = tuple(f"load-{one.name}" for one in loads)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from harness import secret
 from harness.cli import say
 from harness.errors import EvidenceError, UsageError, nearest
 from harness.evidence import RunFolder
-from harness.plan import Plan, parse_plan
+from harness.manifest import parse_plan
+from harness.plan import Load, Plan
 from harness.record import Record
 from harness.render import html, text
 from harness.run import RUN_VARIABLE, Run, judge, publish
+from harness.target import Target, TargetKind
 
 PLAN = "harness.toml"
 
 plan_option = click.option("--plan", "plan_file", metavar="FILE", help=f"The plan; else {PLAN}.")
+profile_option = click.option("--profile", metavar="NAME", help="Of the plan: where it runs.")
 app_option = click.option(
     "--app", metavar="MODULE:ATTR", help="The application; a factory is 'module:factory()'."
 )
@@ -35,27 +40,45 @@ json_option = click.option(
 )
 
 
-def read_plan(named: str | None, *, required: bool = False) -> tuple[Plan, Path | None]:
+def read_plan(
+    named: str | None, profile: str | None = None, allow_hosts: Iterable[str] = (), *,
+    required: bool = False,
+) -> tuple[Plan, Path | None]:  # fmt: skip
     """Read the plan that is named or the folder's own; without one, an empty plan and None.
 
-    Raises UsageError for a plan that cannot be read or means nothing, and for none where it is
-    required.
+    `allow_hosts` are added to its own. Raises UsageError for a plan that cannot be read or means
+    nothing, for none where it is required, and for a profile that it has not.
     """
     path = Path(named or PLAN)
     if not path.exists():
-        if required or named:
+        if required or named or profile is not None:
             raise UsageError(
                 "plan/none",
                 "there is no plan",
                 where=str(path),
                 next_step="write one (docs/plan.md), or: harness test PATH --app module:attr",
             )
-        return Plan(), None
+        return Plan(allow_hosts=tuple(allow_hosts)), None
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("plan/unreadable", f"cannot be read: {error}", where=str(path)) from None
-    return parse_plan(content, str(path)), path
+    plan = parse_plan(content, str(path))
+    plan = replace(plan, allow_hosts=(*plan.allow_hosts, *allow_hosts))
+    secret.keep(plan.variables)
+    return plan if profile is None else plan.in_profile(profile), path
+
+
+def refuse_unset(plan: Plan, targets: Iterable[Target] = (), loads: Iterable[Load] = ()) -> None:
+    """Raise UsageError for a variable that is not set, of a service that would be started."""
+    started = list(plan.services) if any(t.kind is not TargetKind.LIVE for t in targets) else []
+    for load in loads:
+        if plan.address_of(load) is None:
+            service = plan.service_of(load)
+            started += (service, *plan.called_by(service))
+    for service in started:
+        for variable in service.variables:
+            variable.value()
 
 
 def must_exist(name: str, slug: str) -> None:

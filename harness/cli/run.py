@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from harness.cli import VERBS
-from harness.cli.request import begin, finish, json_option, plan_option, read_plan, reports_option
+from harness.cli.request import (
+    begin,
+    finish,
+    json_option,
+    plan_option,
+    profile_option,
+    read_plan,
+    refuse_unset,
+    reports_option,
+)
 from harness.errors import UsageError
+from harness.openapi import documents
 
 
 @click.command(help=VERBS["run"])
 @plan_option
+@profile_option
 @reports_option
 @json_option
-def verb(plan_file: str | None, reports: str, json_file: str | None) -> int:
+def verb(plan_file: str | None, profile: str | None, reports: str, json_file: str | None) -> int:
     """Run every part of the plan."""
-    plan, path = read_plan(plan_file, required=True)
+    plan, path = read_plan(plan_file, profile, required=True)
     if not plan.parts:
         raise UsageError(
             "plan/nothing",
@@ -23,5 +36,7 @@ def verb(plan_file: str | None, reports: str, json_file: str | None) -> int:
             where=str(path),
             next_step="add [tests], [load.NAME] or [gates]",
         )
+    refuse_unset(plan, plan.tests.targets if plan.tests else (), plan.loads)
+    documents(plan, Path.cwd())
     run = begin(plan, path, reports, plan.parts)
     return finish(run, run.whole, json_file, None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from harness.cli import VERBS
@@ -15,7 +13,9 @@ from harness.cli.request import (
     json_option,
     must_exist,
     plan_option,
+    profile_option,
     read_plan,
+    refuse_unset,
     reports_option,
 )
 from harness.errors import UsageError
@@ -32,21 +32,22 @@ from harness.target import AppPath, Target, TargetKind, parse_targets, refuse_fo
 @allow_option
 @app_option
 @plan_option
+@profile_option
 @reports_option
 @json_option
 @click.option("-k", "keyword", metavar="EXPR", help="pytest's -k: only tests that match.")
 @click.option("-x", "exit_first", is_flag=True, help="pytest's -x: stop at the first failure.")
 def verb(
     paths: tuple[str, ...], targets: tuple[str, ...], app: str | None, plan_file: str | None,
-    reports: str, json_file: str | None, keyword: str | None, exit_first: bool,
+    profile: str | None, reports: str, json_file: str | None, keyword: str | None, exit_first: bool,
     allow_hosts: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run functional tests."""
-    plan, path = read_plan(plan_file)
+    plan, path = read_plan(plan_file, profile, allow_hosts)
     if app:
         plan = plan.with_app(AppPath.parse(app))
-    plan = replace(plan, allow_hosts=(*plan.allow_hosts, *allow_hosts))
     tests = _asked(plan, paths, targets)
+    refuse_unset(plan, tests.targets)
     options = [*(["-k", keyword] if keyword else []), *(["-x"] if exit_first else [])]
     parts = tuple(functional_part(str(target)) for target in tests.targets)
     run = begin(plan, path, reports, parts, app)
@@ -60,7 +61,7 @@ def verb(
 
 def _asked(plan: Plan, paths: tuple[str, ...], targets: tuple[str, ...]) -> Tests:
     chosen = parse_targets(targets, plan.services[0].name if plan.services else "")
-    planned = plan.tests or Tests((), (Target(TargetKind.INPROC),))
+    planned = plan.tests or Tests((), (plan.live or Target(TargetKind.INPROC),))
     tests = Tests(paths or planned.paths, chosen or planned.targets)
     if not tests.paths:
         raise UsageError(

@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from harness.facts import Surprise
 from harness.sample import FailureKind
+from harness.secret import redacted
 
 LONGEST_MESSAGE = 300
 _OURS = Path(__file__).parent
@@ -100,7 +101,7 @@ class Places:
             told = f"{line}: {said}" if line and said else line or said or "AssertionError"
         else:
             told = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        return told[:LONGEST_MESSAGE]
+        return redacted(told)[:LONGEST_MESSAGE]  # a part of a secret would not be found
 
     def shown(self, file: str, line: int) -> str:
         """Write a place, relative to the root where it lies below."""

@@ -23,9 +23,11 @@ class StandIns:
         self._running = contextlib.ExitStack()
 
     @classmethod
-    def of(cls, planned: Iterable[plan.StandIn], root: Path) -> StandIns:
+    def of(
+        cls, planned: Iterable[plan.StandIn], root: Path, ports: Mapping[str, int] | None = None
+    ) -> StandIns:
         """Make the stand-ins of a plan; nothing starts yet. Raises PlanError."""
-        return cls(standin_of(one, root) for one in planned)
+        return cls(standin_of(one, root, (ports or {}).get(one.name, 0)) for one in planned)
 
     def __enter__(self) -> StandIns:
         with contextlib.ExitStack() as starting:
@@ -78,7 +80,7 @@ class StandIns:
         }
 
 
-def standin_of(planned: plan.StandIn, root: Path) -> StandIn:
+def standin_of(planned: plan.StandIn, root: Path, port: int = 0) -> StandIn:
     """Make the stand-in of a plan, not started, from its stub files below `root`.
 
     Raises PlanError for a file that cannot be read, a stub that two files declare, and a
@@ -92,7 +94,7 @@ def standin_of(planned: plan.StandIn, root: Path) -> StandIn:
     ]
     refuse_twins(stubs)
     try:
-        return StandIn(planned.name, stubs, planned.default)
+        return StandIn(planned.name, stubs, planned.default, port=port)
     except UsageError as error:
         raise PlanError(
             error.slug, error.message, where=f"{key}.default", next_step=error.next_step

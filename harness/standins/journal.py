@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
 from harness.errors import UsageError, nearest
+from harness.secret import redacted
 from harness.stub import Call, Reply, Stub, choose, explain
 
 MAX_EXPLANATIONS = 1000
@@ -112,7 +113,7 @@ class Journal:
                 self._untold += 1
 
     def _explanation(self, selected: Sequence[Stub], call: Call) -> str:
-        told = explain(selected, call)
+        told = redacted(explain(selected, call))  # before it is cut: a part is not found
         if len(told) > MAX_EXPLANATION_CHARS:
             told = f"{told[:MAX_EXPLANATION_CHARS]} …"
         other = choose([stub for stub in self.stubs.values() if stub not in selected], call)

@@ -61,7 +61,7 @@ class Process:
         self._allow_hosts = allow_hosts
         self._port = port
         self.url = port.url
-        self._log = folder / "logs" / f"{service.name}.log"
+        self.log = folder / "logs" / f"{service.name}.log"
         self._child: leash.Child | None = None
         self._ready = False
 
@@ -71,7 +71,7 @@ class Process:
             str(self._folder),
             self._port.socket.fileno(), self._allow_hosts,
         )  # fmt: skip
-        with self._log.open("ab") as output:
+        with self.log.open("ab") as output:
             self._child = leash.Child(
                 [
                     sys.executable,
@@ -108,11 +108,16 @@ class Process:
         if code is not None and self._ready:
             self._note_death(code)
 
+    @property
+    def returncode(self) -> int | None:
+        """The exit code of the child; None while it runs."""
+        return self._child.returncode if self._child else None
+
     def _note_death(self, code: int) -> None:
         """The service ended while it was being used."""
         with Part(self._folder, f"{self._part}.ended") as part:
             told = f"the service {self._service.name} ended by itself, with code {code}"
-            part.note(Surprise(slug="target/died", message=told, where=str(self._log)))
+            part.note(Surprise(slug="target/died", message=told, where=str(self.log)))
 
     def _wait_until_it_listens(self, child: leash.Child) -> None:
         deadline = time.monotonic() + STARTUP_S + 5
@@ -132,7 +137,7 @@ class Process:
         return TargetError(
             "target/start-up",
             f"the service {self._service.name} {said}",
-            where=str(self._log),
+            where=str(self.log),
             next_step="read that log",
         )
 

@@ -31,11 +31,11 @@ class Port:
     address: tuple[str, int]
 
     @classmethod
-    def bound(cls) -> Port:
-        """Bind one."""
+    def bound(cls, port: int = 0) -> Port:
+        """Bind `port`, or a free one. Raises OSError where it is taken."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((_LOOPBACK, 0))
+        sock.bind((_LOOPBACK, port))
         return cls(sock, sock.getsockname())
 
     @property

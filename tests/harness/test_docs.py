@@ -12,7 +12,7 @@ import click
 import pytest
 
 from harness.cli import main
-from harness.plan import parse_plan
+from harness.manifest import parse_plan
 from harness.stub import parse_stubs
 from tests.harness.project import clean
 

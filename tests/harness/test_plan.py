@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import PlanError, UsageError
+from harness.manifest import parse_plan
 from harness.pace import parse_pace
-from harness.plan import DEFAULT_LIMITS, Plan, gates_of, load_of, parse_plan
+from harness.plan import DEFAULT_LIMITS, Plan, gates_of, load_of
 from harness.target import AppPath
 
 PLAN = """\
