@@ -17,7 +17,7 @@ import msgspec
 from harness.document import Document
 from harness.errors import PlanError, UsageError, nearest
 from harness.objective import Family, Objective, parse_objective
-from harness.pace import Pace, parse_pace
+from harness.pace import Pace, parse_duration, parse_pace
 from harness.target import AppPath, Target, parse_targets
 
 DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium == 0")
@@ -25,10 +25,15 @@ DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium
 
 DEFAULT_OBJECTIVE = "failures == 0"
 
+START_S = 60.0
+"""How long a service may take to start. Hypercorn's own default."""
+
 
 class _Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     app: str
     env: dict[str, str] = {}
+    tls: bool = False
+    start_within: str = f"{START_S:g}s"
 
 
 class _StandIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +67,8 @@ class Service:
     name: str
     app: AppPath
     env: Mapping[str, str] = field(default_factory=dict)
+    tls: bool = False
+    start_s: float = START_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +161,22 @@ class Plan:
         )
 
     def called_by(self, service: Service) -> tuple[Service, ...]:
-        """Return the services whose addresses `service` is told, and theirs in turn.
+        """Return the services whose addresses `service` is told, and theirs: callees first.
 
         A service that is told its own address, directly or by way of others, is among them.
         """
         found: dict[str, Service] = {}
-        left = [service]
-        while left:
-            told = " ".join(left.pop().env.values())
+        entered: set[str] = set()
+
+        def enter(caller: Service) -> None:
+            told = " ".join(caller.env.values())
             for other in self.services:
-                if f"{{{other.name}.url}}" in told and other.name not in found:
+                if f"{{{other.name}.url}}" in told and other.name not in entered:
+                    entered.add(other.name)
+                    enter(other)
                     found[other.name] = other
-                    left.append(other)
+
+        enter(service)
         return tuple(found.values())
 
     @property
@@ -288,7 +299,8 @@ class _Reader:
         path = ["services", name]
         found = self.document.read(raw, _Service, path)
         app = self._parsed([*path, "app"], lambda: AppPath.parse(found.app))
-        return Service(name, app, found.env)
+        start = self._parsed([*path, "start_within"], lambda: parse_duration(found.start_within))
+        return Service(name, app, found.env, found.tls, float(start))
 
     def _standin(self, name: str, raw: Any) -> StandIn:
         path = ["standins", name]
