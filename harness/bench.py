@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.guard import Guard
 from harness.plan import Plan, Service
-from harness.rig import Rig, environment, rigged
+from harness.rig import Rig, environment, rigged, starting
 from harness.target import Target, TargetKind
 from harness.targets import Asgi, Running
 from harness.targets.app import load_app
 from harness.targets.client import Exchanges
+from harness.targets.hang import Limits
 from harness.targets.inproc import Inproc
 from harness.targets.live import Live
 from harness.targets.served import Served
@@ -101,13 +103,17 @@ class Bench:
         if service.name not in self._all_served:
             rig = self.start()
             app = self._unshared(service, rig)
-            self._all_served[service.name] = Served(app, service.name, rig.ports[service.name])
+            self._all_served[service.name] = Served(
+                app, service.name, rig.ports[service.name], self._limits(service)
+            )
         return self._all_served[service.name]
 
     def _inproc(self, service: Service) -> Inproc:
         if service.name not in self._all_inproc:
             app = self._unshared(service, self.start())
-            self._all_inproc[service.name] = Inproc(app, service.name)
+            self._all_inproc[service.name] = Inproc(
+                app, service.name, self._limits(service), tls=service.tls
+            )
         return self._all_inproc[service.name]
 
     def _unshared(self, service: Service, rig: Rig) -> Asgi:
@@ -130,7 +136,19 @@ class Bench:
 
     def _app(self, service: Service, rig: Rig) -> Asgi:
         with environment(rig.environment_of(service)):
-            return load_app(service.app, self._root)
+            return load_app(service.app, self._limits(service))
+
+    def _limits(self, service: Service) -> Limits:
+        return Limits(service.start_s, root=self._root)
+
+    @contextlib.contextmanager
+    def starting(self, running: Running) -> Iterator[None]:
+        """Explain, where that can be told from the plan, why a service does not start."""
+        with contextlib.ExitStack() as explaining:
+            for name, one in (*self._all_served.items(), *self._all_inproc.items()):
+                if one is running:
+                    explaining.enter_context(starting(self.plan, self.plan.named(name)))
+            yield
 
     def check(self) -> None:
         """Raise what `services` would, where no test has asked for the service under test."""

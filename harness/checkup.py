@@ -35,11 +35,13 @@ from harness.plan import Load, Plan, Service, StandIn, target_variable
 from harness.rig import Rig, rigged
 from harness.target import AppPath
 from harness.targets.app import load_app
+from harness.targets.hang import Limits
 
 LIMIT_S = 60.0
 """How long an import may take, or the collection of the tests."""
 
 _CONNECT_S = 3.0
+_MARGIN_S = 5.0
 _DISTRIBUTION = "quart-harness"
 
 
@@ -210,7 +212,7 @@ def _imports(plan: Plan, root: Path, rig: Rig) -> Iterator[Check]:
     env = dict(os.environ)
     for service in () if plan.live else plan.services:
         own = {**os.environ, **rig.environment_of(service)}
-        yield imported("app", str(service.app), root, own, plan.allow_hosts)
+        yield imported("app", str(service.app), root, own, plan.allow_hosts, service.start_s)
     for service in reversed(plan.services):
         env |= rig.environment_of(service)
     for one in plan.loads:
@@ -238,6 +240,7 @@ class _Job(msgspec.Struct, frozen=True):
     root: str
     descriptor: int
     allow_hosts: tuple[str, ...]
+    limit_s: float
 
 
 def imported(
@@ -246,9 +249,11 @@ def imported(
 ) -> Check:  # fmt: skip
     """Import an application or a scenario file in a process of its own."""
     with tempfile.TemporaryFile() as answer:
-        job = _Job(kind, name, str(root), answer.fileno(), allow_hosts)
+        job = _Job(kind, name, str(root), answer.fileno(), allow_hosts, limit_s)
         argv = [sys.executable, "-m", "harness.checkup", msgspec.json.encode(job).decode()]
-        code, output = _waited(argv, root, env, limit_s, pass_fds=(answer.fileno(),))
+        # An application's import ends itself in time, and then says where it was.
+        patience_s = limit_s + (_MARGIN_S if kind == "app" else 0)
+        code, output = _waited(argv, root, env, patience_s, pass_fds=(answer.fileno(),))
         answer.seek(0)
         told = answer.read()
     if code is None:
@@ -306,7 +311,7 @@ def main(encoded: str) -> int:
     try:
         with Guard(lambda host, port: None, job.allow_hosts):
             if job.kind == "app":
-                load_app(AppPath.parse(job.name), Path(job.root))
+                load_app(AppPath.parse(job.name), Limits(job.limit_s, root=Path(job.root)))
             else:
                 load_scenarios(job.name, Path(job.root))
     except HarnessError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
@@ -18,8 +19,23 @@ from harness.target import is_allowed
 
 OnRefused = Callable[[str, int | None], None]
 
-_RESOLVERS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex")
-_METHODS = ("connect", "connect_ex", "sendto")
+_RESOLVERS = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr")
+_METHODS = {"connect": 0, "connect_ex": 0, "sendto": -1, "sendmsg": 3}  # where the address is
+
+
+def once(on_refused: OnRefused) -> OnRefused:
+    """Tell of each host once: under load there may be thousands of calls to it."""
+    told: set[str] = set()
+    lock = threading.Lock()
+
+    def tell(host: str, port: int | None) -> None:
+        with lock:
+            if host in told:
+                return
+            told.add(host)
+        on_refused(host, port)
+
+    return tell
 
 
 class Guard:
@@ -38,8 +54,9 @@ class Guard:
     def __enter__(self) -> Guard:
         for name in _RESOLVERS:
             self._patch(socket, name, self._resolver(getattr(socket, name)))
-        for name in _METHODS:
-            self._patch(socket.socket, name, self._method(name, getattr(socket.socket, name)))
+        for name, place in _METHODS.items():
+            method = self._method(name, place, getattr(socket.socket, name))
+            self._patch(socket.socket, name, method)
         return self
 
     def __exit__(
@@ -74,9 +91,9 @@ class Guard:
         guarded.__name__ = resolve.__name__
         return guarded
 
-    def _method(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _method(self, name: str, place: int, original: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(sock: socket.socket, *arguments: Any) -> Any:
-            address = arguments[-1] if arguments else None
+            address = next(iter(arguments[place:]), None)
             internet = sock.family in (socket.AF_INET, socket.AF_INET6)
             if not internet or not isinstance(address, tuple):
                 return original(sock, *arguments)
@@ -102,7 +119,7 @@ def _addresses(resolver: str, found: Any) -> Iterable[str]:
     """Return the addresses in a resolver's answer."""
     if resolver == "gethostbyname":
         return [found]
-    if resolver == "gethostbyname_ex":
+    if resolver in ("gethostbyname_ex", "gethostbyaddr"):
         return list(found[2])
     return [str(entry[4][0]) for entry in found]
 

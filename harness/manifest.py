@@ -13,9 +13,10 @@ import msgspec
 
 from harness.document import Document
 from harness.errors import PlanError, UsageError, nearest
-from harness.pace import parse_pace
+from harness.pace import parse_duration, parse_pace
 from harness.plan import (
     DEFAULT_LIMITS,
+    START_S,
     Gates,
     Load,
     Plan,
@@ -36,6 +37,8 @@ class _Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     app: str
     env: dict[str, str] = {}
     openapi: str = ""
+    tls: bool = False
+    start_within: str = f"{START_S:g}s"
 
 
 class _StandIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,7 +173,8 @@ class _Reader:
         found = self.document.read(raw, _Service, path)
         app = self._parsed([*path, "app"], lambda: AppPath.parse(found.app))
         variables = self._variables(found.env, [*path, "env"])
-        return Service(name, app, found.env, variables, found.openapi)
+        start = self._parsed([*path, "start_within"], lambda: parse_duration(found.start_within))
+        return Service(name, app, found.env, variables, found.openapi, found.tls, float(start))
 
     def _standin(self, name: str, raw: Any) -> StandIn:
         path = ["standins", name]

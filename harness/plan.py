@@ -21,6 +21,9 @@ DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium
 
 DEFAULT_OBJECTIVE = "failures == 0"
 
+START_S = 60.0
+"""How long a service may take to start. Hypercorn's own default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -35,6 +38,8 @@ class Service:
     env: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[Variable, ...] = ()
     openapi: str = ""
+    tls: bool = False
+    start_s: float = START_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +160,22 @@ class Plan:
         return self.named(load.service) if load.service else self.service
 
     def called_by(self, service: Service) -> tuple[Service, ...]:
-        """Return the services whose addresses `service` is told, and theirs in turn.
+        """Return the services whose addresses `service` is told, and theirs: callees first.
 
         A service that is told its own address, directly or by way of others, is among them.
         """
         found: dict[str, Service] = {}
-        left = [service]
-        while left:
-            told = " ".join(left.pop().env.values())
+        entered: set[str] = set()
+
+        def enter(caller: Service) -> None:
+            told = " ".join(caller.env.values())
             for other in self.services:
-                if f"{{{other.name}.url}}" in told and other.name not in found:
+                if f"{{{other.name}.url}}" in told and other.name not in entered:
+                    entered.add(other.name)
+                    enter(other)
                     found[other.name] = other
-                    left.append(other)
+
+        enter(service)
         return tuple(found.values())
 
     def in_profile(self, name: str) -> Plan:

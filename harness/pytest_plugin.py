@@ -19,6 +19,7 @@ import pytest_asyncio
 from harness import leash, secret
 from harness.bench import Bench
 from harness.errors import HarnessError, UsageError
+from harness.facts import Surprise
 from harness.manifest import parse_plan
 from harness.plan import Plan
 from harness.recorder import Recorder, service_of
@@ -198,6 +199,12 @@ async def harness_running(
     async with Started() as started:
         await _start(request, started, harness_beside)
         yield started
+    recorder = request.config.stash.get(_RECORDER, None)
+    if recorder is not None:
+        recorder.note(*started.troubles)
+    elif started.troubles:
+        told = "\n".join(f"{one.where}: {one.message}" for one in started.troubles)
+        raise pytest.fail.Exception(told, pytrace=False)
 
 
 async def harness_target(
@@ -216,7 +223,8 @@ async def _start(
     try:
         with _noting(request.config):
             for service in services:
-                await started.start(service)
+                with _bench(request.config).starting(service):
+                    await started.start(service)
     except HarnessError as error:
         _fail(request.session, error)
 
@@ -233,6 +241,11 @@ class Started(contextlib.AsyncExitStack):
         if service not in self._started:
             self._started.append(service)
             await self.enter_async_context(service)
+
+    @property
+    def troubles(self) -> list[Surprise]:
+        """What went wrong when they were stopped."""
+        return [service.trouble for service in self._started if service.trouble]
 
 
 async def client(harness_target: Running, pytestconfig: pytest.Config) -> Client:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import TargetError, UsageError
 from harness.facts import Fact, StubUse, Surprise
 from harness.plan import Plan, Service, expanded
 from harness.standins.group import StandIns
+from harness.targets.authority import Authority
 from harness.targets.served import Port
 
 
@@ -74,15 +75,43 @@ def rigged(
 ) -> Iterator[Rig]:
     """Run the plan's stand-ins and keep a port for each of its services: a `fixed` or a free one.
 
-    Raises UsageError for a stub file that cannot be read, and OSError for a port that is taken.
+    Where one is served over https, this process and its children trust it for as long. Raises
+    UsageError for a stub file that cannot be read, or where https cannot be served, and OSError
+    for a port that is taken.
     """
     wanted = fixed or {}
-    with StandIns.of(plan.standins, root, wanted) as standins, contextlib.ExitStack() as ports:
-        bound = {
-            one.name: ports.enter_context(Port.bound(wanted.get(one.name, 0)))
+    with StandIns.of(plan.standins, root, wanted) as standins, contextlib.ExitStack() as closing:
+        certificate = None
+        if any(service.tls for service in plan.services):
+            authority = closing.enter_context(Authority(scratch))
+            closing.enter_context(environment(authority.variables))
+            certificate = authority.certificate
+        ports = {
+            one.name: closing.enter_context(
+                Port.bound(wanted.get(one.name, 0), certificate if one.tls else None)
+            )
             for one in plan.services
         }
-        yield Rig(standins, bound, scratch)
+        yield Rig(standins, ports, scratch)
+
+
+@contextlib.contextmanager
+def starting(plan: Plan, service: Service) -> Iterator[None]:
+    """Say of a service that does not start with which others it stands in a circle."""
+    try:
+        yield
+    except TargetError as error:
+        others = [
+            other.name
+            for other in plan.called_by(service)
+            if other is not service and service in plan.called_by(other)
+        ]
+        if others:
+            circle = " and ".join([service.name, *others])
+            error.next_step += (
+                f"; {circle} call each other, so none of them can need another one to start"
+            )
+        raise
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from harness.evidence import (
     problem,
     tree_hash,
 )
-from harness.facts import GatesBegun, Problem, PytestEnded, Tested
+from harness.facts import Fact, GatesBegun, Problem, PytestEnded, Tested
 from harness.gates import Gate
 from harness.gates.complexity import Complexity
 from harness.gates.coverage import Coverage, measured
@@ -40,7 +40,7 @@ from harness.load.drive import drive
 from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
-from harness.rig import Rig, rigged
+from harness.rig import Rig, rigged, starting
 from harness.target import Target, TargetKind
 from harness.targets.process import Process
 
@@ -49,6 +49,8 @@ RUN_VARIABLE = "HARNESS_RUN"
 
 RECORD = "record.json"
 _PYTEST_GRACE_S = 10.0
+_PYTEST_END_S = 60.0  # to write reports, and coverage data
+_HUNG_END_S = 2.0
 
 Say = Callable[[str], None]
 
@@ -111,8 +113,13 @@ class Run:
             child = leash.Child(argv, env=_environment(), cwd=self.root, output=output)
             try:
                 while child.wait(1.0) is None:
+                    facts = self.folder.facts().part(part) or ()
                     if not aloud:
-                        self.tick(f"functional tests, {target}: {self._tests_so_far(part)}")
+                        done = sum(isinstance(fact, Tested) for fact in facts)
+                        self.tick(f"functional tests, {target}: {done} done")
+                    if any(isinstance(fact, PytestEnded) for fact in facts):
+                        child.wait(_HUNG_END_S if _is_hung(facts) else _PYTEST_END_S)
+                        break
             finally:
                 status = child.returncode
                 child.stop(_PYTEST_GRACE_S, signal.SIGINT)
@@ -124,25 +131,24 @@ class Run:
         """Note that pytest's process did not end as it said that its session had."""
         facts = self.folder.facts().part(part)
         ended = next((f for f in facts or () if isinstance(f, PytestEnded)), None)
-        if facts is not None and (ended is None or status == ended.exit_status):
+        if facts is not None and (ended is None or status == ended.exit_status or _is_hung(facts)):
             return
         name = part if facts is None else f"{part}.failure"
-        what = (
-            " before it recorded anything" if facts is None else ", which its tests do not explain"
-        )
+        if facts is None:
+            told = f"ended with code {status} before it recorded anything"
+        elif status is None:
+            told = f"had not ended {_PYTEST_END_S:g} s after its tests: often a thread that goes on"
+        else:
+            told = f"ended with code {status}, which its tests do not explain"
         with Part(self.folder.path, name) as noted:
             noted.note(
                 Problem(
                     slug="functional/pytest-crashed",
-                    message=f"pytest ended with code {status}{what}",
+                    message=f"pytest {told}",
                     where=part,
                     next_step="see what it printed: harness test",
                 )
             )
-
-    def _tests_so_far(self, part: str) -> str:
-        facts = self.folder.facts().part(part) or ()
-        return f"{sum(isinstance(fact, Tested) for fact in facts)} done"
 
     def _plugin_options(self, target: Target) -> list[str]:
         given = {
@@ -190,7 +196,8 @@ class Run:
         with rigged(self.plan, self.root, scratch) as rig:
             with contextlib.ExitStack() as running:
                 for one in (*others, service):
-                    running.enter_context(self._process(one, part, rig))
+                    with starting(self.plan, one):
+                        running.enter_context(self._process(one, part, rig))
                 urls = [(name, port.url) for name, port in rig.ports.items()]
                 self._drive(load, rig.ports[service.name].url, _told(urls))
             with Part(self.folder.path, f"{part}.standins") as noted:
@@ -260,6 +267,11 @@ class Run:
             name = part if facts is None else f"{part}.failure"
             with contextlib.suppress(EvidenceError), Part(self.folder.path, name) as noted:
                 noted.note(problem(error))
+
+
+def _is_hung(facts: Sequence[Fact]) -> bool:
+    """Tell whether an import or start-up hung: what is left of it may keep its process."""
+    return any(isinstance(fact, Problem) and fact.slug == "target/hung" for fact in facts)
 
 
 def _told(urls: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from harness.errors import HarnessError
 from harness.evidence import problem
 from harness.facts import Fact, Failed, Health, HistogramFact, Snapshot, TallyFact
+from harness.guard import once
 from harness.histogram import Histogram
 from harness.load.board import Board, Stop
 from harness.load.failure import Places, first_cause, kind_of, outside_call
@@ -62,8 +63,8 @@ class Book:
         self._steps: set[Step] = set()  # also those that a visit's own tasks left behind it
         self._started = self._number = 0
         self._noted: Counter[tuple[str, FailureKind]] = Counter()
-        self._outside: set[str] = set()
         self._facts: list[Fact] = []
+        self.outside = once(self._outside)
         self._closed = False
 
     def begin(self, scenario: str, due_ns: int | None) -> Visit:
@@ -162,11 +163,8 @@ class Book:
             self._facts.append(problem(error))
             self._board.stop(level)
 
-    def outside(self, host: str, port: int | None) -> None:
-        """Take down a call that was refused, once for each host. May be called on any thread."""
-        if host in self._outside:
-            return
-        self._outside.add(host)
+    def _outside(self, host: str, port: int | None) -> None:
+        """Take down a call that was refused. May be called on any thread."""
         self._facts.append(outside_call(host, port, self.places.shown(self.places.file, 0)))
 
     def lagged(self, lag_ns: int, every_ns: int) -> None:

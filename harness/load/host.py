@@ -14,7 +14,6 @@ import sys
 import time
 import traceback
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ import msgspec
 from harness import leash
 from harness.errors import HarnessError
 from harness.evidence import Part, problem
-from harness.guard import Guard
+from harness.guard import Guard, once
 from harness.load.board import Board, Stop
 from harness.load.book import Book
 from harness.load.failure import outside_call
@@ -70,7 +69,11 @@ def _keep_leash() -> None:
 
 def _host(job: Job, part: Part) -> None:
     arguments = job.arguments()
-    with Guard(_noting(part, job), job.allow_hosts):
+
+    def refused(host: str, port: int | None) -> None:
+        part.note(outside_call(host, port, job.scenarios))
+
+    with Guard(once(refused), job.allow_hosts):
         os.environ["HARNESS_TARGET"] = job.target
         scenarios = load(job.scenarios, Path(job.root))
         if job.single is not None:
@@ -80,17 +83,6 @@ def _host(job: Job, part: Part) -> None:
             _generators(job, part, scenarios, arguments)
         finally:
             _tear_down(scenarios)
-
-
-def _noting(part: Part, job: Job) -> Callable[[str, int | None], None]:
-    refused: set[str] = set()
-
-    def note(host: str, port: int | None) -> None:
-        if host not in refused:
-            refused.add(host)
-            part.note(outside_call(host, port, job.scenarios))
-
-    return note
 
 
 def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from harness.facts import Surprise
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,6 +28,9 @@ class Running(Protocol):
     wire: Asgi
     """What a client calls to reach the service."""
 
+    trouble: Surprise | None
+    """What went wrong when it was stopped."""
+
     async def __aenter__(self) -> Running:
         """Start the service. Raises TargetError."""
         ...
@@ -33,3 +38,12 @@ class Running(Protocol):
     async def __aexit__(self, *error: object) -> None:
         """Stop it and leave nothing behind."""
         ...
+
+
+def not_stopped(name: str, said: str, where: str = "") -> Surprise:
+    """Take down that a service was told to stop, and what went wrong."""
+    return Surprise(
+        slug="target/shut-down",
+        message=f"the service {name} did not shut down well: {said}",
+        where=where or name,
+    )

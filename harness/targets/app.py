@@ -17,23 +17,35 @@ from quart import Quart
 from harness.errors import TargetError, UsageError, nearest
 from harness.target import AppPath
 from harness.targets import Asgi
+from harness.targets.hang import Limits, Stack, interrupted, own_line, server
 
 
-def load_app(path: AppPath, root: Path) -> Asgi:
-    """Import the application at `path`, with `root` on the module search path.
+def load_app(path: AppPath, limits: Limits) -> Asgi:
+    """Import the application at `path`, with the limits' root on the module search path.
 
     Call it where no event loop runs, as servers do: modules may use one while they are imported.
-    Raises UsageError for a path that names nothing or something that is not ASGI, and
-    TargetError where the module or the factory raises.
+    Raises UsageError for a path that names nothing, another module than the project's or
+    something that is not ASGI, and TargetError where the module or the factory raises or hangs.
     """
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    with _serving_refused():
-        found = _attribute(_module(path, root), path)
-        if path.is_factory:
-            found = _called(found, path, root)
+    if str(limits.root) not in sys.path:
+        sys.path.insert(0, str(limits.root))
+
+    def hung(stacks: list[Stack]) -> TargetError:
+        error = limits.hung(f"the import of {path}", stacks, str(path))
+        if serving := server(stacks):
+            error.message += f": it serves, by {serving}, and would never end"
+            error.next_step = "put what serves below 'if __name__ == \"__main__\":'"
+        return error
+
+    with _serving_refused(), interrupted(limits.start_s, _found.__code__, hung):
+        found = _found(path, limits.root)
     _refuse_what_is_not_asgi(found, path)
     return cast(Asgi, found)
+
+
+def _found(path: AppPath, root: Path) -> Any:
+    found = _attribute(_module(path, root), path)
+    return _called(found, path, root) if path.is_factory else found
 
 
 @contextlib.contextmanager
@@ -56,8 +68,13 @@ def _serving_refused() -> Iterator[None]:
 
 def _module(path: AppPath, root: Path) -> ModuleType:
     try:
-        return importlib.import_module(path.module)
+        module = importlib.import_module(path.module)
+        _refuse_another(path, root)
+        return module
+    except UsageError:
+        raise
     except ModuleNotFoundError as error:
+        _refuse_another(path, root)
         missing = error.name or ""
         if path.module == missing or path.module.startswith(f"{missing}."):
             raise UsageError(
@@ -69,6 +86,33 @@ def _module(path: AppPath, root: Path) -> ModuleType:
         raise _raised("import", path, error, root) from error
     except (Exception, SystemExit) as error:
         raise _raised("import", path, error, root) from error
+
+
+def _refuse_another(path: AppPath, root: Path) -> None:
+    """Raise UsageError where the project has the module, and its name means another one's file.
+
+    So it is where the name is also one of Python's own, or of a module that was imported before.
+    """
+    names = path.module.split(".")
+    for last in range(1, len(names) + 1):
+        imported = sys.modules.get(".".join(names[:last]))
+        own = _file_of(root.joinpath(*names[:last]))
+        if imported is None or own is None:
+            continue
+        found = getattr(imported, "__file__", None)
+        if not found or not Path(found).exists() or not own.samefile(found):
+            raise UsageError(
+                "target/other-module",
+                f"{imported.__name__!r} is {found or 'built into Python'}, which was imported "
+                f"before or is found first, and not {own.relative_to(root)}",
+                where=str(path),
+                next_step="give the project's module a name of its own, or put it into a package",
+            )
+
+
+def _file_of(module: Path) -> Path | None:
+    files = (module / "__init__.py", module.with_name(f"{module.name}.py"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _where_it_may_be(module: str, root: Path) -> str:
@@ -116,13 +160,8 @@ def _place(error: BaseException, root: Path) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         frames.append((error.filename, error.lineno))
     outside = [f for f in frames if f[0] != __file__ and not f[0].startswith("<frozen ")]
-    own = [
-        (Path(name).relative_to(root), number)
-        for name, number in outside
-        if Path(name).is_relative_to(root) and "site-packages" not in Path(name).parts
-    ]
-    name, number = (own or outside or [("", None)])[-1]
-    return f"{name}:{number}" if number else str(name)
+    name, number = (outside or [("", None)])[-1]
+    return own_line(outside, root) or (f"{name}:{number}" if number else name)
 
 
 def _refuse_what_is_not_asgi(found: Any, path: AppPath) -> None:

@@ -4,83 +4,121 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.errors import TargetError
-from harness.targets import Asgi, Message, Receive, Scope, Send
+from harness.facts import Surprise
+from harness.targets import Asgi, Message, Receive, Scope, Send, not_stopped
+from harness.targets.hang import Hung, Limits, Stack, interrupted, stacks_of
+from harness.targets.lifespan import Lifespan, Stage
 
-STARTUP_S = 60.0
-"""How long a service may take to start: Hypercorn's own default."""
-
-SHUTDOWN_S = 10.0
+_BLOCKED_S = 0.5
+_SECURE = {"http": "https", "ws": "wss"}
 
 
 class Inproc:
-    """Runs the lifespan of an application (ASGI Lifespan Protocol 2.0) around its tests."""
+    """Runs the lifespan of an application (ASGI Lifespan Protocol 2.0) around its tests.
 
-    def __init__(self, app: Asgi, name: str) -> None:
+    With `tls`, requests look as if they had come over it.
+    """
+
+    def __init__(
+        self, app: Asgi, name: str, limits: Limits | None = None, *, tls: bool = False
+    ) -> None:
         self.app = app
         self.wire: Asgi = self._call
+        self.trouble: Surprise | None = None
         self._name = name
+        self._limits = limits or Limits()
+        self._tls = tls
+        self._lifespan = Lifespan(app, self._on_stage)
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._started = asyncio.Event()
         self._state: dict[str, Any] = {}
-        self._failure: str | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Inproc:
-        asgi = {"version": "3.0", "spec_version": "2.0"}
-        scope = {"type": "lifespan", "asgi": asgi, "state": self._state}
-        self._task = asyncio.ensure_future(self._lifespan(scope))
+        self._task = asyncio.ensure_future(self._live())
         await self._to_app.put({"type": "lifespan.startup"})
-        try:
-            await asyncio.wait_for(self._started.wait(), STARTUP_S)
-        except TimeoutError:
+        start_s = self._limits.start_s
+        # Of start-ups that wait, the loop sees to it; the alarm is for those that block it.
+        with interrupted(start_s + _BLOCKED_S, Inproc._live.__code__, self._hung):
+            try:
+                await asyncio.wait_for(self._started.wait(), start_s)
+            except TimeoutError:
+                error = self._hung(stacks_of(None, self._task))
+                await self._abandon(self._task)
+                raise error from None
+        if self._lifespan.failure:
             self._task.cancel()
-            raise self._error(f"did not finish its start-up within {STARTUP_S:.0f} s") from None
-        if self._failure is not None:
-            raise self._error(f"failed to start: {self._failure}")
+            raise TargetError(
+                "target/start-up",
+                f"the service {self._name} failed to start: {self._lifespan.failure}",
+                where=self._name,
+                next_step="see its log above; the environment is that of the plan",
+            )
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        if self._task is None or self._task.done():
+        if self._task is None:
             return
-        await self._to_app.put({"type": "lifespan.shutdown"})
-        await asyncio.wait({self._task}, timeout=SHUTDOWN_S)
-        self._task.cancel()
+        if not self._task.done():
+            await self._to_app.put({"type": "lifespan.shutdown"})
+            blocked_s = self._limits.stop_s + _BLOCKED_S
+            with (
+                contextlib.suppress(TargetError),
+                interrupted(blocked_s, Inproc._live.__code__, self._did_not_stop),
+            ):
+                await asyncio.wait({self._task}, timeout=self._limits.stop_s)
+            if not self._task.done():
+                self._did_not_stop(stacks_of(None, self._task))
+                await self._abandon(self._task)
+        if self._lifespan.trouble and self.trouble is None:
+            self.trouble = not_stopped(self._name, self._lifespan.trouble)
+
+    def _hung(self, stacks: list[Stack]) -> TargetError:
+        return self._limits.hung(f"the start-up of the service {self._name}", stacks, self._name)
+
+    def _did_not_stop(self, stacks: list[Stack]) -> TargetError:
+        said = f"it had not ended after {self._limits.stop_s:g} s"
+        self.trouble = not_stopped(self._name, said, self._limits.place(stacks))
+        return TargetError("target/shut-down", said)
+
+    async def _abandon(self, task: asyncio.Task[None]) -> None:
+        """Leave a lifespan behind, and what it does on another thread: that cannot be ended."""
+        task.cancel()
+        await asyncio.wait({task}, timeout=_BLOCKED_S)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application with what a server gives and Quart's test client leaves out."""
         scope["state"] = self._state.copy()
+        if self._tls:
+            scope["scheme"] = _SECURE.get(scope["scheme"], scope["scheme"])
         if scope["type"] == "websocket":
             scope.setdefault("subprotocols", [])
             receive = _connecting(receive)
         await self.app(scope, receive, send)
 
-    async def _lifespan(self, scope: dict[str, Any]) -> None:
+    async def _live(self) -> None:
+        asgi = {"version": "3.0", "spec_version": "2.0"}
+        scope = {"type": "lifespan", "asgi": asgi, "state": self._state}
         try:
             # An application without lifespan support raises; servers go on, and so do we.
-            with contextlib.suppress(Exception):
-                await self.app(scope, self._to_app.get, self._from_app)
-        except SystemExit as error:
-            # It gave up, and not us: what leaves a task as SystemExit would end the whole loop.
-            self._failure = f"SystemExit: {error}"
+            with contextlib.suppress(Exception, Hung):
+                await self._lifespan(scope, self._to_app.get, _nobody)
+        except SystemExit:
+            pass  # it gave up, and not us: what leaves a task so would end the whole loop
         finally:
             self._started.set()
 
-    async def _from_app(self, message: Message) -> None:
-        if message["type"] == "lifespan.startup.failed":
-            self._failure = message.get("message") or "it gave no reason"
-        if message["type"].startswith("lifespan.startup."):
-            self._started.set()
+    def _on_stage(self, stage: Stage) -> None:
+        self._started.set()
 
-    def _error(self, said: str) -> TargetError:
-        return TargetError(
-            "target/start-up",
-            f"the service {self._name} {said}",
-            where=self._name,
-            next_step="see its log above; the environment is that of the plan",
-        )
+
+async def _nobody(message: Message) -> None:
+    """Hear what an application says; its lifespan has been noted."""
 
 
 def _connecting(receive: Receive) -> Receive:

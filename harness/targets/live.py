@@ -6,6 +6,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 from harness.errors import TargetError
+from harness.facts import Surprise
 from harness.targets import Asgi, Receive, Scope, Send
 from harness.targets.forward import Forward
 
@@ -23,6 +24,7 @@ class Live:
         self._forward = Forward(url, connect_s=CONNECT_S, silent_s=SILENT_S)
         self.app: Asgi = _nothing
         self.wire: Asgi = self._forward
+        self.trouble: Surprise | None = None  # nothing of it is ours to stop
 
     async def __aenter__(self) -> Live:
         parts = urlsplit(self.url)

@@ -7,7 +7,9 @@ is the child, which imports the application, guards its outside calls and serves
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
+import signal
 import socket
 import sys
 import threading
@@ -21,14 +23,19 @@ from hypercorn.asyncio import serve
 
 from harness import leash
 from harness.errors import HarnessError, TargetError, UsageError
-from harness.evidence import Facts, Part
+from harness.evidence import Facts, Part, problem
 from harness.facts import Problem, Surprise
-from harness.guard import Guard, OnRefused
+from harness.guard import Guard, OnRefused, once
 from harness.plan import Service
 from harness.target import AppPath
+from harness.targets import not_stopped
 from harness.targets.app import load_app
-from harness.targets.inproc import SHUTDOWN_S, STARTUP_S
-from harness.targets.served import Port, config_of
+from harness.targets.hang import STOP_S, Limits, stacks_of
+from harness.targets.lifespan import Lifespan, Stage
+from harness.targets.served import LAST_S, Port, config_of
+
+_HUNG = 70  # EX_SOFTWARE
+_MARGIN_S = 5.0
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -40,6 +47,9 @@ class _Job(msgspec.Struct, frozen=True):
     root: str
     folder: str
     descriptor: int
+    address: tuple[str, int]
+    certificate: str
+    start_s: float
     allow_hosts: tuple[str, ...]
 
 
@@ -68,8 +78,8 @@ class Process:
     def __enter__(self) -> Process:
         job = _Job(
             self._service.name, self._part, str(self._service.app), str(self._root),
-            str(self._folder),
-            self._port.socket.fileno(), self._allow_hosts,
+            str(self._folder), self._port.socket.fileno(), self._port.address,
+            str(self._port.certificate or ""), self._service.start_s, self._allow_hosts,
         )  # fmt: skip
         with self.log.open("ab") as output:
             self._child = leash.Child(
@@ -104,28 +114,33 @@ class Process:
         if self._child is None:
             return
         code = self._child.returncode
-        self._child.stop(SHUTDOWN_S)
-        if code is not None and self._ready:
-            self._note_death(code)
+        self._child.stop(STOP_S + 2 * LAST_S)
+        if not self._ready:
+            return
+        if code is not None:
+            told = f"the service {self._service.name} ended by itself, with code {code}"
+            self._note(Surprise(slug="target/died", message=told, where=str(self.log)))
+        elif self._child.returncode == -signal.SIGKILL:
+            told = f"it had not ended {STOP_S + 2 * LAST_S:g} s after SIGTERM, and was killed"
+            self._note(not_stopped(self._service.name, told, str(self.log)))
 
     @property
     def returncode(self) -> int | None:
         """The exit code of the child; None while it runs."""
         return self._child.returncode if self._child else None
 
-    def _note_death(self, code: int) -> None:
-        """The service ended while it was being used."""
+    def _note(self, surprise: Surprise) -> None:
         with Part(self._folder, f"{self._part}.ended") as part:
-            told = f"the service {self._service.name} ended by itself, with code {code}"
-            part.note(Surprise(slug="target/died", message=told, where=str(self.log)))
+            part.note(surprise)
 
     def _wait_until_it_listens(self, child: leash.Child) -> None:
-        deadline = time.monotonic() + STARTUP_S + 5
+        start_s = self._service.start_s
+        deadline = time.monotonic() + 2 * start_s + _MARGIN_S  # to import it, and to start it
         while not _listens(self._port.address):
             if child.returncode is not None:
                 raise self._failure(f"ended with code {child.returncode} before it listened")
             if time.monotonic() > deadline:
-                raise self._failure(f"did not listen within {STARTUP_S:.0f} s")
+                raise self._failure(f"did not listen within {2 * start_s + _MARGIN_S:g} s")
             time.sleep(0.02)
 
     def _failure(self, said: str) -> HarnessError:
@@ -153,45 +168,78 @@ def _listens(address: tuple[str, int]) -> bool:
 def main(encoded: str) -> int:
     """Be the child: serve until told to stop."""
     leash.hold()
+    faulthandler.enable()
     job = msgspec.json.decode(encoded, type=_Job)
-    sock = socket.socket(fileno=job.descriptor)
+    certificate = Path(job.certificate) if job.certificate else None
+    port = Port(socket.socket(fileno=job.descriptor), job.address, certificate)
     try:
         with (
             Part(Path(job.folder), job.part) as part,
             Guard(_noting(part, job.name), job.allow_hosts),
         ):
-            _serve(job, sock)
+            _serve(job, port, part)
     except HarnessError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the service's log
         return error.exit_code
     return 0
 
 
-def _serve(job: _Job, sock: socket.socket) -> None:
-    app = load_app(AppPath.parse(job.app), Path(job.root))
-    config = config_of(sock)
-    sock.detach()
+def _serve(job: _Job, port: Port, part: Part) -> None:
+    limits = Limits(job.start_s, root=Path(job.root))
+    app = load_app(AppPath.parse(job.app), limits)
+    watch = _Watch(job.name, limits, part)
+    lifespan = watch.lifespan = Lifespan(app, watch.enter)
+    watch.enter(Stage.STARTING)
     try:
-        asyncio.run(serve(app, config))  # type: ignore[arg-type]  # an ASGI callable
+        asyncio.run(serve(lifespan, config_of(port, limits), mode="asgi"))  # type: ignore[arg-type]  # an ASGI callable
     except Exception as error:
-        raise TargetError(
-            "target/start-up",
-            f"the service {job.name} failed: {error}",
-            where=job.name,
-            next_step=f"read logs/{job.name}.log in the run folder",
-        ) from error
+        if not lifespan.trouble:
+            raise TargetError(
+                "target/start-up",
+                f"the service {job.name} failed: {error}",
+                where=job.name,
+                next_step=f"read logs/{job.name}.log in the run folder",
+            ) from error
+    finally:
+        watch.enter(Stage.OVER)
+    if lifespan.trouble:
+        part.note(not_stopped(job.name, lifespan.trouble))
+
+
+class _Watch:
+    """Ends this process where its start-up or shut-down hangs, and notes where it does."""
+
+    def __init__(self, name: str, limits: Limits, part: Part) -> None:
+        self.lifespan: Lifespan
+        self._name = name
+        self._limits = limits
+        self._part = part
+        self._timer = threading.Timer(0, self._expire)
+
+    def enter(self, stage: Stage) -> None:
+        """Begin a stage, and end the one before."""
+        self._timer.cancel()
+        limits = {Stage.STARTING: self._limits.start_s, Stage.STOPPING: self._limits.stop_s}
+        if stage in limits:
+            self._timer = threading.Timer(limits[stage], self._expire)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _expire(self) -> None:
+        stacks = stacks_of(threading.main_thread(), self.lifespan.task)
+        if self.lifespan.stage is Stage.STARTING:
+            what = f"the start-up of the service {self._name}"
+            error = self._limits.hung(what, stacks, self._name)
+            self._part.note(problem(error))
+            print(error, file=sys.stderr, flush=True)  # noqa: T201 - the service's log
+        else:
+            said = f"it had not ended after {self._limits.stop_s:g} s"
+            self._part.note(not_stopped(self._name, said, self._limits.place(stacks)))
+        os._exit(_HUNG)  # what hangs would not let it end otherwise
 
 
 def _noting(part: Part, name: str) -> OnRefused:
-    """Note each outside host once: under load there may be thousands of calls to it."""
-    seen: set[str] = set()
-    lock = threading.Lock()
-
     def note(host: str, port: int | None) -> None:
-        with lock:
-            if host in seen:
-                return
-            seen.add(host)
         part.note(
             Surprise(
                 slug="guard/outside-call",
@@ -201,7 +249,7 @@ def _noting(part: Part, name: str) -> OnRefused:
             )
         )
 
-    return note
+    return once(note)
 
 
 if __name__ == "__main__":

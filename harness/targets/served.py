@@ -7,16 +7,22 @@ import contextlib
 import socket
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from harness.errors import TargetError
-from harness.targets import Asgi
+from harness.facts import Surprise
+from harness.targets import Asgi, not_stopped
 from harness.targets.forward import Forward
-from harness.targets.inproc import SHUTDOWN_S, STARTUP_S
+from harness.targets.hang import Limits, stacks_of
+from harness.targets.lifespan import Lifespan
 
 _LOOPBACK = "127.0.0.1"
+_GRACE_S = 1.0
+LAST_S = 2.0
+"""What stopping takes beside the application's own shut-down: requests have 1 s to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +30,27 @@ class Port:
     """A free loopback port that is ours, on which nothing listens yet.
 
     So it is ours before anything is imported, and a connection succeeds only once the server
-    has started, which is how readiness is told without a request.
+    has started, which is how readiness is told without a request. What listens there has the
+    `certificate`, a file with its key, and is then called over https.
     """
 
     socket: socket.socket
     address: tuple[str, int]
+    certificate: Path | None = None
 
     @classmethod
-    def bound(cls, port: int = 0) -> Port:
+    def bound(cls, port: int = 0, certificate: Path | None = None) -> Port:
         """Bind `port`, or a free one. Raises OSError where it is taken."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((_LOOPBACK, port))
-        return cls(sock, sock.getsockname())
+        return cls(sock, sock.getsockname(), certificate)
 
     @property
     def url(self) -> str:
         """Its address, ``http://127.0.0.1:PORT``."""
-        return f"http://{self.address[0]}:{self.address[1]}"
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://{self.address[0]}:{self.address[1]}"
 
     def __enter__(self) -> Port:
         return self
@@ -50,30 +59,41 @@ class Port:
         self.socket.close()
 
 
-def config_of(sock: socket.socket) -> Config:
-    """Configure Hypercorn to serve on `sock`; errors are logged to stderr, accesses are not."""
+def config_of(port: Port, limits: Limits) -> Config:
+    """Configure Hypercorn to serve on `port`; errors are logged to stderr, accesses are not.
+
+    Hypercorn makes a socket of its own from the descriptor. Its limits come after ours.
+    """
     config = Config()
-    config.bind = [f"fd://{sock.fileno()}"]
+    config.bind = [f"fd://{port.socket.detach()}"]
+    if port.certificate:
+        config.certfile = config.keyfile = str(port.certificate)
     config.loglevel = "WARNING"
     config.errorlog = "-"
-    config.startup_timeout = STARTUP_S
-    config.graceful_timeout = 1.0
-    config.shutdown_timeout = SHUTDOWN_S
+    config.startup_timeout = limits.start_s + LAST_S
+    config.graceful_timeout = _GRACE_S
+    config.shutdown_timeout = limits.stop_s + LAST_S
     return config
 
 
 class Served:
     """Serves an application. `wire` passes requests on to it over a real connection."""
 
-    def __init__(self, app: Asgi, name: str, port: Port | None = None) -> None:
+    def __init__(
+        self, app: Asgi, name: str, port: Port | None = None, limits: Limits | None = None
+    ) -> None:
         self.app = app
+        self.trouble: Surprise | None = None
         self._name = name
         self._port = port or Port.bound()
+        self._limits = limits or Limits()
         self.url = self._port.url
         self._forward = Forward(self.url)
         self.wire: Asgi = self._forward
+        self._lifespan = Lifespan(app)
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(
             target=self._run, name=f"harness-served-{name}", daemon=True
@@ -81,12 +101,22 @@ class Served:
 
     async def __aenter__(self) -> Served:
         self._thread.start()
-        deadline = asyncio.get_running_loop().time() + STARTUP_S
+        deadline = asyncio.get_running_loop().time() + self._limits.start_s
         while not await _listens(self._port.address):
             if not self._thread.is_alive():
-                raise self._error(f"failed to start: {_said(self._failure)}")
+                raise TargetError(
+                    "target/start-up",
+                    f"the service {self._name} failed to start: {_said(self._failure)}",
+                    where=self._name,
+                    next_step="see its log above; the environment is that of the plan",
+                )
             if asyncio.get_running_loop().time() > deadline:
-                raise self._error(f"did not listen within {STARTUP_S:.0f} s")
+                what = f"the start-up of the service {self._name}"
+                error = self._limits.hung(
+                    what, stacks_of(self._thread, self._lifespan.task), self._name
+                )
+                self._cancel()
+                raise error
             await asyncio.sleep(0.005)
         self._forward.open()
         return self
@@ -96,7 +126,23 @@ class Served:
         if self._loop is not None and self._stop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._stop.set)
-        await asyncio.to_thread(self._thread.join, SHUTDOWN_S + 2)
+        await asyncio.to_thread(self._thread.join, self._limits.stop_s + _GRACE_S)
+        if self._thread.is_alive():
+            said = f"it had not ended after {self._limits.stop_s:g} s"
+            self.trouble = not_stopped(
+                self._name, said, self._limits.place(stacks_of(self._thread, self._lifespan.task))
+            )
+            self._cancel()
+            await asyncio.to_thread(self._thread.join, _GRACE_S)
+        elif self._lifespan.trouble or self._failure:
+            said = self._lifespan.trouble or _said(self._failure)
+            self.trouble = not_stopped(self._name, said)
+
+    def _cancel(self) -> None:
+        """End what may still be waiting. What blocks its thread is left: it is a daemon's."""
+        if self._loop is not None and self._task is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended after all
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
     def _run(self) -> None:
         try:
@@ -105,19 +151,10 @@ class Served:
             self._failure = error
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         self._stop = asyncio.Event()
-        config = config_of(self._port.socket)
-        self._port.socket.detach()  # Hypercorn makes a socket of its own from the descriptor
-        await serve(self.app, config, shutdown_trigger=self._stop.wait)  # type: ignore[arg-type]  # an ASGI callable
-
-    def _error(self, said: str) -> TargetError:
-        return TargetError(
-            "target/start-up",
-            f"the service {self._name} {said}",
-            where=self._name,
-            next_step="see its log above; the environment is that of the plan",
-        )
+        config = config_of(self._port, self._limits)
+        await serve(self._lifespan, config, shutdown_trigger=self._stop.wait, mode="asgi")  # type: ignore[arg-type]  # an ASGI callable
 
 
 async def _listens(address: tuple[str, int]) -> bool:

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 import requests
 
-from harness.guard import Guard
+from harness.guard import Guard, once
 
 NAME = "example.invalid"
 V4, V6, MAPPED = "192.0.2.1", "2001:db8::1", "::ffff:c000:201"
@@ -114,6 +114,39 @@ def test_sendto_is_refused(host: str, refused: Refused) -> None:
     assert refused == [(host, 53), (host, 54)]
 
 
+@LITERALS
+def test_sendmsg_is_refused(host: str, refused: Refused) -> None:
+    with (
+        socket.socket(family_of(host), socket.SOCK_DGRAM) as sock,
+        pytest.raises(ConnectionRefusedError),
+    ):
+        sock.sendmsg([b"x"], [], 0, (host, 53))
+    assert refused == [(host, 53)]
+
+
+def test_what_a_connected_socket_sends_is_not_taken_for_an_address(refused: Refused) -> None:
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as receiver,
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind(("127.0.0.1", 0))
+        sender.connect(receiver.getsockname())
+        assert sender.sendmsg((b"x", b"y")) == 2
+        assert sender.sendmsg((b"x",), ()) == 1
+    assert refused == []
+
+
+def test_a_host_is_told_once_however_often_it_is_called() -> None:
+    told: Refused = []
+    tell = once(lambda *where: told.append(where))
+
+    for port in range(3):
+        tell(V4, port)
+    tell(V6, 1)
+
+    assert told == [(V4, 0), (V6, 1)]
+
+
 def test_a_host_given_as_bytes_is_refused_by_its_name(refused: Refused) -> None:
     with socket.socket() as sock, pytest.raises(ConnectionRefusedError):
         sock.connect((V4.encode(), 81))
@@ -130,6 +163,7 @@ def test_a_host_given_as_bytes_is_refused_by_its_name(refused: Refused) -> None:
         (lambda: socket.getaddrinfo(NAME, "http"), None),
         (lambda: socket.gethostbyname(NAME), None),
         (lambda: socket.gethostbyname_ex(NAME), None),
+        (lambda: socket.gethostbyaddr(NAME), None),
     ],
 )
 def test_names_are_refused_before_they_are_looked_up(
@@ -239,7 +273,7 @@ def test_it_is_undone_exactly() -> None:
         assert state() != before
         assert "connect" in vars(socket.socket)
     assert state() == before
-    assert not {"connect", "connect_ex", "sendto"} & set(vars(socket.socket))
+    assert not {"connect", "connect_ex", "sendto", "sendmsg"} & set(vars(socket.socket))
 
 
 def test_it_is_undone_after_an_error() -> None:

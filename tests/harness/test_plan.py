@@ -158,7 +158,7 @@ def test_the_first_service_of_several_is_the_one_under_test() -> None:
 def test_a_service_calls_those_whose_addresses_it_is_told_and_they_call_theirs() -> None:
     plan = parse_plan(SYSTEM, "harness.toml")
 
-    assert [one.name for one in plan.called_by(plan.named("front"))] == ["back", "store"]
+    assert [one.name for one in plan.called_by(plan.named("front"))] == ["store", "back"]
     assert [one.name for one in plan.called_by(plan.named("alone"))] == []
 
 
@@ -189,3 +189,42 @@ def test_services_that_scenarios_could_not_tell_apart_are_refused() -> None:
 def test_an_origin_whose_brackets_do_not_match_is_refused() -> None:
     with pytest.raises(PlanError, match="cannot read the origin"):
         parse_plan(PLAN.replace("https://api.example.org", "http://[::1"), "harness.toml")
+
+
+def test_a_service_may_be_served_over_https_and_have_its_own_time_to_start() -> None:
+    text = (
+        '[services.a]\napp = "a:app"\n[services.b]\napp = "b:app"\ntls = true\nstart_within = "90s"'
+    )
+    a, b = parse_plan(text, "harness.toml").services
+
+    assert (a.tls, a.start_s) == (False, 60.0)
+    assert (b.tls, b.start_s) == (True, 90.0)
+
+
+def test_a_time_to_start_that_cannot_be_read_is_named_with_its_line() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan('[services.a]\napp = "a:app"\nstart_within = "soon"', "harness.toml")
+
+    assert caught.value.slug == "plan/duration"
+    assert caught.value.where == "harness.toml:3"
+
+
+def test_services_come_after_those_that_they_call() -> None:
+    plan = parse_plan(
+        """
+        [services.a]
+        app = "a:app"
+        env = { B = "{b.url}", C = "{c.url}" }
+        [services.b]
+        app = "b:app"
+        env = { D = "{d.url}" }
+        [services.c]
+        app = "c:app"
+        env = { B = "{b.url}" }
+        [services.d]
+        app = "d:app"
+        """,
+        "harness.toml",
+    )
+
+    assert [one.name for one in plan.called_by(plan.service)] == ["d", "b", "c"]

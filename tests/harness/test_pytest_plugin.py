@@ -245,3 +245,47 @@ def test_a_module_that_cannot_be_imported_is_told_in_the_words_of_its_error(suit
     (problem,) = problems_in(suite.recorded())
 
     assert problem.message == "ModuleNotFoundError: No module named 'nowhere_at_all'"
+
+
+STOPS_BADLY = """
+
+@app.after_serving
+async def stop():
+    raise OSError("no disk")
+"""
+
+
+@pytest.mark.parametrize("target", ["inproc", "served"])
+def test_a_shut_down_that_raises_is_seen_in_plain_pytest(suite: Suite, target: str) -> None:
+    suite.write("app.py", APP + STOPS_BADLY)
+    suite.write("test_a.py", REACHING)
+
+    code, output = suite.pytest(
+        "--asyncio-mode=auto", "--harness-app=app:app", f"--harness-target={target}", *LOOP
+    )
+
+    assert code == 1
+    assert "1 passed, 1 error" in output
+    assert "app did not shut down well: no disk" in output
+
+
+def test_a_shut_down_that_raises_is_recorded_and_no_test_is_blamed(suite: Suite) -> None:
+    suite.write("app.py", APP + STOPS_BADLY)
+    suite.write("test_a.py", REACHING)
+
+    facts = suite.recorded()
+
+    assert [f.slug for f in facts if isinstance(f, noted.Surprise)] == ["target/shut-down"]
+    assert outcomes_in(facts) == {"test_a.py::test_index": "passed"}
+    assert outcome_of(facts) is Outcome.FAIL
+
+
+def test_a_module_of_the_tests_is_not_taken_for_the_application(suite: Suite) -> None:
+    suite.write("tests/app.py", "app = None")
+    suite.write("tests/test_a.py", f"import app\n{REACHING}")
+
+    (found,) = problems_in(suite.recorded())
+
+    assert found.slug == "target/other-module"
+    assert str(suite.root / "tests" / "app.py") in found.message
+    assert found.exit_code == 64

@@ -133,3 +133,11 @@ async def strict(scope: Any, receive: Any, send: Any) -> None:
 
 application = shop()
 number = 5
+
+
+async def secure(scope: Any, receive: Any, send: Any) -> None:
+    """Answers with the scheme that it was called by."""
+    if scope["type"] != "http":
+        raise NotImplementedError(scope["type"])
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["scheme"].encode()})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from quart import Quart
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.target import AppPath
 from harness.targets.app import load_app
+from harness.targets.hang import Limits
 
 HERE = Path(__file__).parent
 
@@ -19,7 +21,7 @@ def _found_beside_this_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(text: str) -> object:
-    return load_app(AppPath.parse(text), HERE)
+    return load_app(AppPath.parse(text), Limits(root=HERE))
 
 
 @pytest.mark.parametrize("text", ["apps:application", "apps:shop()"])
@@ -84,7 +86,7 @@ def test_a_module_that_raises_gives_no_evidence(tmp_path: Path, source: str, sai
     (tmp_path / f"{name}.py").write_text(source)
 
     with pytest.raises(HarnessError) as caught:
-        load_app(AppPath.parse(f"{name}:app"), tmp_path)
+        load_app(AppPath.parse(f"{name}:app"), Limits(root=tmp_path))
 
     assert caught.value.slug == "target/import-failed"
     assert said in caught.value.message
@@ -95,7 +97,7 @@ def test_the_place_is_the_projects_own_line_and_not_a_librarys(tmp_path: Path) -
     (tmp_path / "calls_json.py").write_text("import json\n\njson.loads('{')\n")
 
     with pytest.raises(TargetError) as caught:
-        load_app(AppPath.parse("calls_json:app"), tmp_path)
+        load_app(AppPath.parse("calls_json:app"), Limits(root=tmp_path))
 
     assert caught.value.where == "calls_json.py:3"
 
@@ -109,6 +111,65 @@ def test_a_module_in_src_is_found_by_the_message(tmp_path: Path) -> None:
     (tmp_path / "src" / "hidden_shop").mkdir(parents=True)
 
     with pytest.raises(UsageError) as caught:
-        load_app(AppPath.parse("hidden_shop:app"), tmp_path)
+        load_app(AppPath.parse("hidden_shop:app"), Limits(root=tmp_path))
 
     assert "PYTHONPATH=src" in caught.value.next_step
+
+
+@pytest.mark.parametrize("name", ["platform", "sys", "wsgiref"])
+def test_a_module_whose_name_is_pythons_own_is_told_from_it(tmp_path: Path, name: str) -> None:
+    importlib.import_module(name)  # as something always has
+    (tmp_path / f"{name}.py").write_text("app = 1")
+
+    with pytest.raises(UsageError) as caught:
+        load_app(AppPath.parse(f"{name}:app"), Limits(root=tmp_path))
+
+    assert caught.value.slug == "target/other-module"
+    assert caught.value.message.endswith(f"and not {name}.py")
+    assert "a name of its own" in caught.value.next_step
+
+
+def test_a_package_below_a_name_of_pythons_own_is_told_from_it(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    for name in ("__init__.py", "shop.py"):
+        (tmp_path / "code" / name).write_text("")
+    importlib.import_module("code")
+
+    with pytest.raises(UsageError) as caught:
+        load_app(AppPath.parse("code.shop:app"), Limits(root=tmp_path))
+
+    assert caught.value.slug == "target/other-module"
+    assert "and not code/__init__.py" in caught.value.message
+
+
+def test_a_module_that_was_imported_from_elsewhere_before_is_named(tmp_path: Path) -> None:
+    (tmp_path / "apps.py").write_text("")
+    load("apps:bare")
+
+    with pytest.raises(UsageError) as caught:
+        load_app(AppPath.parse("apps:bare"), Limits(root=tmp_path))
+
+    assert caught.value.slug == "target/other-module"
+    assert str(HERE / "apps.py") in caught.value.message
+
+
+def test_a_folder_without_python_beside_an_installed_package_is_not_its_module(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "quart").mkdir()
+
+    with pytest.raises(UsageError) as caught:
+        load_app(AppPath.parse("quart:nothing"), Limits(root=tmp_path))
+
+    assert caught.value.slug == "target/no-attribute"
+
+
+def test_a_setting_that_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "needs_settings.py").write_text("import os\n\nos.environ['SHOP_URL']\n")
+
+    with pytest.raises(TargetError) as caught:
+        load_app(AppPath.parse("needs_settings:app"), Limits(root=tmp_path))
+
+    assert "'SHOP_URL'" in caught.value.message
+    assert caught.value.where == "needs_settings.py:3"
+    assert "env = {" in caught.value.next_step
