@@ -215,6 +215,8 @@ def test_a_method_that_nobody_knows_is_counted_as_other() -> None:
         (-(2**63), True),
         (-(2**63) - 1, False),
         (float("inf"), False),
+        (float("nan"), False),
+        (1e30, False),
         (b"x", False),
         ({1: 2}, False),
         ({(1, 2): 3}, False),
