@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from quart.testing import QuartClient
 
+from tests.contract import Contract
+
 from .conftest import Ask, NewUser
 
 pytestmark = pytest.mark.service("actions")
@@ -71,15 +73,17 @@ async def test_a_limit_of_the_outside_is_passed_on_with_its_wait(client: QuartCl
 
 @pytest.mark.stubs("weather.slow")
 async def test_a_slow_answer_from_outside_times_out_and_holds_nobody_up_meanwhile(
-    client: QuartClient, ask: Ask
+    client: QuartClient,
 ) -> None:
-    waiting = asyncio.create_task(ask("weather in London, UK"))
+    message = {"text": "weather in London, UK", "sender": "U0NOBODY"}
+    waiting = asyncio.create_task(client.post("/actions/weather", json=message))
     await asyncio.sleep(0.1)
     live = await client.get("/health/live")
     answered_meanwhile = not waiting.done()
-    status, body = await waiting
+    response = await waiting
 
     assert live.status_code == 200
     assert answered_meanwhile
-    assert status == 504
-    assert body["detail"] == "The weather service did not answer in time."
+    assert response.status_code == 504
+    assert await Contract("actions").problems("weather", response) == []
+    assert (await response.get_json())["detail"] == "The weather service did not answer in time."
