@@ -44,7 +44,13 @@ async def ask(app: Quart, path: str, **headers: str) -> tuple[int, dict[str, Any
     incoming: asyncio.Queue[Any] = asyncio.Queue()
     incoming.put_nowait({"type": "http.request", "body": b"", "more_body": False})
     outgoing = asyncio.Queue[Any]()
-    await app(cast(Any, scope), incoming.get, outgoing.put)
+
+    async def send(message: Any) -> None:
+        await outgoing.put(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            incoming.put_nowait({"type": "http.disconnect"})  # as a server does: Quart 0.23 waits
+
+    await app(cast(Any, scope), incoming.get, send)
     while not outgoing.empty():
         sent.append(outgoing.get_nowait())
     body = b"".join(message.get("body", b"") for message in sent)

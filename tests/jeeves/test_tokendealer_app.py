@@ -16,7 +16,6 @@ from fixtures.jeeves.tokendealer import settings
 from fixtures.jeeves.tokendealer.app import create_app
 from fixtures.jeeves.tokendealer.keys import Keys
 from fixtures.jeeves.tokendealer.settings import SettingsError
-from tests.functional.tokendealer.test_dealer_contract import ROWS, WITHOUT_A_ROW, operations
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HASH = generate_password_hash("s3cret", "pbkdf2:sha256:1")
@@ -201,19 +200,6 @@ def test_every_packaged_secret_is_a_hash() -> None:
 
     assert len(hashes) == 4
     assert all(text.startswith("scrypt:32768:8:1$") for text in hashes)
-
-
-def test_every_documented_status_of_every_operation_has_a_row_or_a_reason() -> None:
-    documented = {
-        (operation["operationId"], int(status))
-        for _, _, operation in operations()
-        for status in operation["responses"]
-        if status != "default"
-    }
-    tested = {(row.operation, row.status) for row in ROWS}
-
-    assert documented - tested == set(WITHOUT_A_ROW)
-    assert tested <= documented
 
 
 async def test_strangers_secrets_do_not_keep_the_keys_from_being_told(app: Quart) -> None:

@@ -1,26 +1,18 @@
 """Each documented operation answers as `fixtures/openapi/dataservice.yaml` says, by status."""
 
-import gzip
-import json
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-import yaml
-from jsonschema import Draft202012Validator, FormatChecker
 from quart import Response
 from quart.testing import QuartClient
+
+from tests.contract import Contract, Row, cases
 
 from .conftest import Headers, slack_id
 
 pytestmark = pytest.mark.service("dataservice")
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(
-    Path(__file__).parents[3].joinpath("fixtures/openapi/dataservice.yaml").read_text("utf-8")
-)
+CONTRACT = Contract("dataservice")
 NEW = "a user with a Slack id that nobody has"
 TAKEN = "a user with the Slack id of the test's user"
 JSON = {"Content-Type": "application/json"}
@@ -41,19 +33,8 @@ WITHOUT_A_ROW = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One request, and the status that it must be answered with."""
-
-    operation: str
-    status: int
-    sent: Mapping[str, Any] = field(default_factory=dict)
-    at: Mapping[str, Any] = field(default_factory=dict)  # in the path; by default, the test's user
-    who: str | None = "writer"
-
-
-def row(operation: str, status: int, sent: Mapping[str, Any] | None = None, **rest: Any) -> Row:
-    return Row(operation=operation, status=status, sent=sent or {}, **rest)
+def row(operation: str, status: int, sent: Any = None, **rest: Any) -> Row:
+    return Row(operation, status, sent or {}, **{"who": "writer", **rest})
 
 
 ROWS = [
@@ -109,18 +90,7 @@ for _operation in ("replaceUser", "amendUser"):
     ]
 
 
-def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Each documented operation with its path and its method."""
-    for path, item in DOCUMENT["paths"].items():
-        for method in item.keys() - {"parameters"}:
-            yield path, method, item[method]
-
-
-def named(each: Row) -> str:
-    return f"{each.operation}-{each.status}"
-
-
-@pytest.mark.parametrize("row", ROWS, ids=named)
+@pytest.mark.parametrize("row", cases(ROWS))
 async def test_the_answer_is_the_documented_one(
     client: QuartClient,
     user: dict[str, Any],
@@ -137,14 +107,14 @@ async def test_the_answer_is_the_documented_one(
     await client.delete(other["url"], headers=writer)
 
     assert response.status_code == row.status
-    assert [problem async for problem in problems(row.operation, response)] == []
+    assert await CONTRACT.problems(row.operation, response) == []
 
 
 async def test_an_answer_that_no_operation_lists_is_its_default_one(client: QuartClient) -> None:
     response = await client.patch("/api/users")
 
     assert response.status_code == 405
-    assert [problem async for problem in problems("listUsers", response)] == []
+    assert await CONTRACT.problems("listUsers", response) == []
 
 
 async def other_user(client: QuartClient, writer: Headers) -> dict[str, Any]:
@@ -158,58 +128,8 @@ async def other_user(client: QuartClient, writer: Headers) -> dict[str, Any]:
 async def send(
     client: QuartClient, row: Row, user: dict[str, Any], other: dict[str, Any], who: Headers
 ) -> Response:
-    path, method, _ = next(o for o in operations() if o[2]["operationId"] == row.operation)
-    sent = {**row.sent, "headers": {**who, **row.sent.get("headers", {})}}
+    changes: dict[str, Any] = {"headers": {**who, **row.sent.get("headers", {})}}
     bodies = {NEW: slack_id(), TAKEN: other["slack_id"]}
-    if isinstance(sent.get("json"), str):
-        sent["json"] = {"slack_id": bodies[sent["json"]], "name": "Ada"}
-    at = {"user_id": user["id"], **row.at}
-    response: Response = await getattr(client, method)(path.format(**at), **sent)
-    return response
-
-
-async def problems(operation_id: str, response: Response) -> AsyncIterator[str]:
-    """What of the answer the document does not allow, in words."""
-    operation = next(o for _, _, o in operations() if o["operationId"] == operation_id)
-    responses = operation["responses"]
-    documented = resolved(responses.get(str(response.status_code), responses["default"]))
-    for name, header in documented.get("headers", {}).items():
-        value = response.headers.get(name)
-        if header.get("required") and value is None:
-            yield f"no {name} header"
-        else:
-            for error in validator(header["schema"]).iter_errors(value):
-                yield f"{name}: {error.message}"
-    content = documented.get("content")
-    if content is None:
-        if body := await response.get_data():
-            yield f"a body where none is documented: {body!r}"
-    elif response.mimetype not in content:
-        yield f"{response.mimetype}, documented: {', '.join(content)}"
-    else:
-        value = await understood(response)
-        for error in validator(content[response.mimetype]["schema"]).iter_errors(value):
-            yield f"{error.json_path}: {error.message}"
-
-
-def resolved(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = DOCUMENT
-    if "$ref" not in value:
-        return value
-    for part in value["$ref"].removeprefix("#/").split("/"):
-        found = found[part]
-    return found
-
-
-def validator(schema: dict[str, Any]) -> Draft202012Validator:
-    whole = {**schema, "components": DOCUMENT["components"]}
-    return Draft202012Validator(whole, format_checker=FormatChecker())
-
-
-async def understood(response: Response) -> Any:
-    data = await response.get_data(as_text=False)
-    if response.headers.get("Content-Encoding") == "gzip":
-        data = gzip.decompress(data)
-    if response.mimetype == "application/msgpack":
-        return msgspec.msgpack.decode(data)
-    return json.loads(data) if response.mimetype == "application/json" else data.decode()
+    if isinstance(row.sent.get("json"), str):
+        changes["json"] = {"slack_id": bodies[row.sent["json"]], "name": "Ada"}
+    return await CONTRACT.answer(client, row, at={"user_id": user["id"]}, **changes)

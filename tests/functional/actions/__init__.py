@@ -1,0 +1,1 @@
+"""The dataservice, asked over HTTP."""
