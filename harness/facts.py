@@ -83,7 +83,8 @@ class StubUse(msgspec.Struct, tag="stub", frozen=True, kw_only=True):
 class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     """What a load was asked to do. `asked_rate` in visits per second; None: a closed pace.
 
-    `visits` is how many are due in all, None where only time bounds them.
+    `visits` is how many are due in all, None where only time bounds them. `stop_at_failure`: the
+    load was to end at its first failed visit.
     """
 
     load: str
@@ -95,6 +96,7 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     asked_rate: float | None
     visits: int | None
     objectives: tuple[str, ...]
+    stop_at_failure: bool = False
 
 
 class HistogramFact(msgspec.Struct, frozen=True, array_like=True):

@@ -27,7 +27,7 @@ from harness.gates.coverage import Coverage, measured
 from harness.gates.security import Security
 from harness.inventory import files, python_files
 from harness.judge.whole import fold
-from harness.load.drive import drive
+from harness.load.drive import drive, pace_text
 from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
@@ -155,7 +155,7 @@ class Run:
     def load(self, load: Load, target: str | None = None) -> str:
         """Run one load, against `target` or the plan's service in a process of its own."""
         part = f"load-{load.name}"
-        self.say(f"load {load.name}: {load.pace}")
+        self.say(f"load {load.name}: {pace_text(load)}")
         try:
             if target is not None:
                 self._drive(load, target)

@@ -23,12 +23,9 @@ from harness.cli.request import (
     reports_option,
 )
 from harness.errors import UsageError, nearest
-from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, Pace, Rate, Workers
+from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, UNTIMED_S, Pace, Rate, Workers
 from harness.plan import Load, Plan, load_of
 from harness.target import AppPath, read_url, refuse_foreign
-
-LONGEST_S = Fraction(86_400)
-"""Where only -r bounds a load: Molotov's own default duration."""
 
 
 class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
@@ -167,5 +164,5 @@ def _pace(options: dict[str, Any]) -> Pace:
         )
     if not duration and not counted:
         say(f"neither -d nor -r: this load lasts {DEFAULT_DURATION_S} s")
-    seconds = duration or (LONGEST_S if counted else DEFAULT_DURATION_S)
+    seconds = duration or (UNTIMED_S if counted else DEFAULT_DURATION_S)
     return Rate(rate, seconds) if rate else Workers(workers or DEFAULT_WORKERS, seconds)

@@ -53,6 +53,7 @@ def judge(
     sick = _sickness(measured)
     judgement.extend(_evidence(part, measured))
     judgement.extend(_rate_reached(part, measured, sick))
+    judgement.extend(_stopped_at_failure(part, measured))
     for objective in objectives:
         judgement.findings.append(_objective(part, measured, objective, sick))
     if sick:
@@ -162,6 +163,16 @@ def _rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
             unit="/s",
         )
     )
+    return judgement
+
+
+def _stopped_at_failure(part: str, measured: Measured) -> Judgement:
+    """Find a load that ended at its first failure: so few may be tolerated, but it did not last."""
+    begun, judgement = measured.begun, Judgement()
+    lasted = measured.seconds >= float(RATE_REACHED) * begun.duration_s
+    if begun.stop_at_failure and not lasted and any(t.failed for t in measured.visits):
+        told = f"it ended at its first failed visit, after {measured.seconds:.1f} s, as -x asks"
+        judgement.findings.append(unknown("load/cut-short", part, told, "leave out -x"))
     return judgement
 
 
@@ -309,7 +320,8 @@ def _first_failures(measured: Measured, objective: Objective) -> Iterable[str]:
         if key in quoted or objective.scenario not in (None, failure.scenario):
             continue
         quoted.add(key)
-        yield f"{failure.where} in {failure.scenario}: {failure.kind}: {failure.message}"
+        scenario = " ".join(failure.scenario.split())
+        yield f"{failure.where} in {scenario}: {failure.kind}: {failure.message}"
 
 
 def _run(measured: Measured, series: list[Second]) -> LoadRun:

@@ -147,12 +147,16 @@ def _passed(
     said = []
     if tests:
         targets = " and ".join(dict.fromkeys(row.target for row in tests))
-        said.append(f"{sum(row.passed for row in tests)} tests passed ({targets})")
+        said.append(f"{_some(sum(row.passed for row in tests), 'test')} passed ({targets})")
     if loads:
-        said.append(f"{sum(run.visits_started for run in loads)} visits under load")
+        said.append(f"{_some(sum(run.visits_started for run in loads), 'visit')} under load")
     if gate_rows:
-        said.append(f"{len(gate_rows)} limits kept")
+        said.append(f"{_some(len(gate_rows), 'limit')} kept")
     return said
+
+
+def _some(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:

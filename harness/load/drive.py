@@ -19,7 +19,7 @@ from harness.leash import Child
 from harness.load.address import Addresses
 from harness.load.board import DRAIN_S
 from harness.load.job import Job
-from harness.pace import Rate, Workers
+from harness.pace import UNTIMED_S, Rate, Workers
 from harness.plan import Load
 
 SET_UP_S = 30.0
@@ -62,6 +62,17 @@ def drive(
         raise kind(worst.slug, worst.message, where=worst.where, next_step=worst.next_step)
 
 
+def pace_text(load: Load) -> str:
+    """Say in words what a load was asked for: its pace, and what else bounds it."""
+    counted = ["each scenario once"] if load.single_run else []
+    if load.max_runs is not None:
+        counted.append(f"at most {load.max_runs} visit{'' if load.max_runs == 1 else 's'} each")
+    pace = str(load.pace)
+    if counted and load.pace.duration_s >= UNTIMED_S:
+        pace = pace.partition(" for ")[0]
+    return ", ".join([pace, *counted])
+
+
 def _begun(load: Load, target: str) -> LoadBegun:
     pace = load.pace
     visits = asked = None
@@ -73,9 +84,10 @@ def _begun(load: Load, target: str) -> LoadBegun:
         if load.max_runs is not None:
             visits = pace.count * load.processes * load.max_runs
     return LoadBegun(
-        load=load.name, scenarios=load.scenarios, target=target, pace=str(pace),
+        load=load.name, scenarios=load.scenarios, target=target, pace=pace_text(load),
         duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,
         objectives=tuple(objective.text for objective in load.objectives),
+        stop_at_failure=load.stop_at_failure,
     )  # fmt: skip
 
 

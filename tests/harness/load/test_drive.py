@@ -17,7 +17,7 @@ import pytest
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Facts
 from harness.facts import Begun, Failed, LoadBegun, Problem, Snapshot, Surprise
-from harness.load.drive import drive
+from harness.load.drive import drive, pace_text
 from harness.pace import parse_pace
 from harness.plan import Load
 from harness.tally import Tally, merged
@@ -162,6 +162,21 @@ def test_workers_are_counted_for_each_process(project: Project) -> None:
     assert project.tallies["visit", None].ok == 12
     (begun,) = project.facts(LoadBegun)
     assert (begun.asked_rate, begun.visits) == (None, 12)
+    assert begun.pace == "2 workers for 20s, at most 3 visits each"
+
+
+@pytest.mark.parametrize(
+    ("pace", "options", "said"),
+    [
+        ("2 workers for 24h", {"max_runs": 1}, "2 workers, at most 1 visit each"),
+        ("1 worker for 24h", {"single_run": True}, "1 worker, each scenario once"),
+        ("2 workers for 10s", {}, "2 workers for 10s"),
+    ],
+)
+def test_what_was_asked_is_said_without_a_duration_that_nobody_asked_for(
+    pace: str, options: dict[str, Any], said: str
+) -> None:
+    assert pace_text(Load("mix", "mix.py", parse_pace(pace), (), **options)) == said
 
 
 def test_a_whole_molotov_file_runs_unmodified(project: Project, service: Service) -> None:
