@@ -166,7 +166,8 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     """What one generator process counted since its snapshot before: increments, which add up.
 
     Numbered from 1, so that a lost one shows. `at_s`, `started` (visits) and the processor time
-    count from the start. `final` is set on the last one, after the drain.
+    count from the start. `final` is set on the last one, after the drain. `rebased` counts, by
+    their origin, requests that were sent to the target instead.
     """
 
     process: int
@@ -176,6 +177,7 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     final: bool
     tallies: list[TallyFact]
     health: Health
+    rebased: dict[str, int] = {}
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):

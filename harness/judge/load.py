@@ -339,6 +339,7 @@ def _run(measured: Measured, series: list[Second]) -> LoadRun:
         generator_cpu=measured.cpu,
         loop_lag_ms=latency(measured.loop_lag),
         series=series,
+        rebased=measured.rebased,
     )
 
 

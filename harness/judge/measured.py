@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -84,6 +85,11 @@ class Measured:
     def lost(self) -> int:
         """How many snapshots are missing before the newest of their process."""
         return sum(snapshot.number for snapshot in self.newest) - len(self.snapshots)
+
+    @property
+    def rebased(self) -> dict[str, int]:
+        """How many requests were sent to the target instead of each origin."""
+        return dict(sum((Counter(snapshot.rebased) for snapshot in self.snapshots), Counter()))
 
     def lag_p99_ms(self) -> float:
         """The event loops' lag, p99, in milliseconds; 0 where none was measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,7 +50,8 @@ class Book:
 
     def __init__(
         self, process: int, places: Places, board: Board, *,
-        stop_at_failure: bool = False, now: Callable[[], int] = time.monotonic_ns,
+        stop_at_failure: bool = False, verbose: bool = False,
+        now: Callable[[], int] = time.monotonic_ns,
     ) -> None:  # fmt: skip
         self.places = places
         self.now = now
@@ -57,11 +59,13 @@ class Book:
         self._process = process
         self._board = board
         self._stop_at_failure = stop_at_failure
+        self._verbose = verbose
         self._tallies = Tallies()
         self._visits: set[Visit] = set()
         self._steps: set[Step] = set()  # also those that a visit's own tasks left behind it
         self._started = self._number = 0
         self._noted: Counter[tuple[str, FailureKind]] = Counter()
+        self._rebased: Counter[str] = Counter()
         self._outside: set[str] = set()
         self._facts: list[Fact] = []
         self._closed = False
@@ -84,13 +88,13 @@ class Book:
         self._add(visit, None, visit.due_ns, visit.began_ns, self.now(), failure=kind)
         if cause and kind:
             last = f" (last answer: {visit.answered})" if visit.answered else ""
-            self._note(visit.scenario, kind, self.places.of(cause), self.places.told(cause) + last)
+            self._note(visit.scenario, kind, self.places.told(cause) + last, cause)
             if self._stop_at_failure:
                 self._board.stop(Stop.DRAIN)
             return
         for step, broke in visit.broken:  # the scenario coped, but they are failures all the same
             told = f"{step.name}: {self.places.told(broke)}"
-            self._note(visit.scenario, kind_of(broke), self.places.of(broke), told)
+            self._note(visit.scenario, kind_of(broke), told, broke)
 
     def ask(self, visit: Visit, name: str) -> Step:
         """Begin a request.
@@ -129,7 +133,7 @@ class Book:
             step.visit.broken.append((step, error))
         else:  # of a task that outlived its visit
             told = f"{step.name}: {self.places.told(error)}"
-            self._note(step.visit.scenario, kind, self.places.of(error), told)
+            self._note(step.visit.scenario, kind, told, error)
 
     def forget(self, step: Step) -> None:
         """Drop a request that was never sent, since it could not be formed."""
@@ -143,17 +147,16 @@ class Book:
     def abandon(self) -> None:
         """Count what is still under way as unfinished, and take nothing more down."""
         now_ns, kind = self.now(), FailureKind.UNFINISHED
-        where = self.places.shown(self.places.file, 0)
         for step in self._steps:
             self._add(step.visit, step.name, step.due_ns, step.sent_ns, now_ns, step.status, kind)
             waited_s = (now_ns - step.sent_ns) / 1_000_000_000
             told = f"{step.name} had no whole answer {waited_s:.1f} s after it was sent"
-            self._note(step.visit.scenario, kind, where, told)
+            self._note(step.visit.scenario, kind, told)
         for visit in self._visits:
             self._add(visit, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
             waited_s = (now_ns - visit.began_ns) / 1_000_000_000
             told = f"still under way {waited_s:.1f} s after it began, when the load had ended"
-            self._note(visit.scenario, kind, where, told)
+            self._note(visit.scenario, kind, told)
         self._closed = True
 
     def give_up(self, error: HarnessError, level: Stop) -> None:
@@ -168,6 +171,10 @@ class Book:
             return
         self._outside.add(host)
         self._facts.append(outside_call(host, port, self.places.shown(self.places.file, 0)))
+
+    def rebased(self, origin: str) -> None:
+        """Count a request for `origin` that is sent to the target."""
+        self._rebased[origin] += 1
 
     def lagged(self, lag_ns: int, every_ns: int) -> None:
         """Take down how late the loop ran what was due `every_ns` after the time before.
@@ -187,8 +194,9 @@ class Book:
             process=self._process, number=self._number, at_s=round(at_s, 3),
             started=self._started, final=final,
             tallies=[_taken(tally) for tally in self._tallies.all() if tally.sent],
-            health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(lag)),
+            health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(lag)), rebased=dict(self._rebased),
         )  # fmt: skip
+        self._rebased.clear()
         return [*noted, snapshot]
 
     def _end(
@@ -211,13 +219,18 @@ class Book:
             Sample(visit.scenario, step, due_ns, sent_ns, done_ns, status, failure, bytes_in)
         )
 
-    def _note(self, scenario: str, kind: FailureKind, where: str, told: str) -> None:
+    def _note(
+        self, scenario: str, kind: FailureKind, told: str, error: BaseException | None = None
+    ) -> None:
         self._noted[scenario, kind] += 1
-        if self._noted[scenario, kind] <= FIRST_FAILURES:
-            self._facts.append(
-                Failed(process=self._process, scenario=scenario, kind=kind, message=told,
-                       where=where)
-            )  # fmt: skip
+        if self._noted[scenario, kind] > FIRST_FAILURES:
+            return
+        where = self.places.of(error) if error else self.places.shown(self.places.file, 0)
+        self._facts.append(
+            Failed(process=self._process, scenario=scenario, kind=kind, message=told, where=where)
+        )
+        if error and self._verbose:
+            traceback.print_exception(error)
 
 
 def _taken(tally: Tally) -> TallyFact:

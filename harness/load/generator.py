@@ -13,7 +13,6 @@ from random import Random
 
 from harness.errors import EvidenceError, HarnessError
 from harness.evidence import Part
-from harness.load.address import Addresses
 from harness.load.board import DRAIN_S, Board, Stop
 from harness.load.book import Book
 from harness.load.job import Job
@@ -51,7 +50,7 @@ class Generator:
         self._book = book
         self._part = part
         self._most_in_flight = most_in_flight
-        self._addresses = Addresses(job.target, rebase=job.rebase, allow_hosts=job.allow_hosts)
+        self._addresses = job.addresses
         self._random = Random(f"{job.seed}/{process}")  # noqa: S311 - a mix, not a secret
         self._visitors: list[Visitor] = []
         self._idle: list[Visitor] = []

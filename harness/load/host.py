@@ -15,6 +15,7 @@ import time
 import traceback
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,8 @@ from harness import leash
 from harness.errors import HarnessError
 from harness.evidence import Part, problem
 from harness.guard import Guard
+from harness.load.address import ForeignHostError
+from harness.load.aloud import print_exchange
 from harness.load.board import Board, Stop
 from harness.load.book import Book
 from harness.load.failure import outside_call
@@ -72,14 +75,18 @@ def _host(job: Job, part: Part) -> None:
     arguments = job.arguments()
     with Guard(_noting(part, job), job.allow_hosts):
         os.environ["HARNESS_TARGET"] = job.target
-        scenarios = load(job.scenarios, Path(job.root))
+        scenarios = load(job.scenarios, Path(job.root), job.addresses, job.extensions)
         if job.single is not None:
             scenarios = scenarios.only(job.single)
+        if job.verbose > 1:
+            scenarios = replace(scenarios, listeners=(*scenarios.listeners, print_exchange))
         _set_up(scenarios, arguments)
+        board = Board(job.processes)
         try:
-            _generators(job, part, scenarios, arguments)
+            _generators(job, part, scenarios, arguments, board)
         finally:
-            _tear_down(scenarios)
+            if job.processes > 1 or not board.has_finished(0):
+                _tear_down(scenarios)
 
 
 def _noting(part: Part, job: Job) -> Callable[[str, int | None], None]:
@@ -98,7 +105,7 @@ def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:
         return
     try:
         scenarios.global_setup(arguments)
-    except KeyboardInterrupt:
+    except (ForeignHostError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise HarnessError(
@@ -118,9 +125,10 @@ def _tear_down(scenarios: Scenarios) -> None:
         traceback.print_exc()
 
 
-def _generators(job: Job, part: Part, scenarios: Scenarios, arguments: Namespace) -> None:
+def _generators(
+    job: Job, part: Part, scenarios: Scenarios, arguments: Namespace, board: Board
+) -> None:
     """Fork the generators, start them together and wait for all of them."""
-    board = Board(job.processes)
     heard: list[int] = []
 
     def told(number: int, frame: object) -> None:
@@ -195,12 +203,20 @@ def _generate(
     """Be a generator. Its host hears the signals and tells it by the board."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    book = Book(process, scenarios.places, board, stop_at_failure=job.stop_at_failure)
-    part = Part(Path(job.folder), f"load-{job.name}.{process}")
-    with part, Guard(book.outside, job.allow_hosts):
-        generator = Generator(job, process, scenarios, arguments, board=board, book=book, part=part)
-        # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
-        Loop().run_until_complete(generator.run())
+    book = Book(
+        process, scenarios.places, board,
+        stop_at_failure=job.stop_at_failure, verbose=job.verbose > 0,
+    )  # fmt: skip
+    with Part(Path(job.folder), f"load-{job.name}.{process}") as part:
+        with Guard(book.outside, job.allow_hosts):
+            generator = Generator(
+                job, process, scenarios, arguments, board=board, book=book, part=part
+            )
+            # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
+            Loop().run_until_complete(generator.run())
+        if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
+            with Guard(_noting(part, job), job.allow_hosts):
+                _tear_down(scenarios)
     board.finished(process)
 
 

@@ -81,6 +81,7 @@ class Session:
         **options: Any,
     ) -> None:  # fmt: skip
         self.context = context
+        self.statsd = None  # where Molotov's own template looks for it
         self.visit: Visit | None = None
         self._book = book
         self._addresses = addresses
@@ -189,7 +190,7 @@ class Session:
         if self._base_url is not None:
             asked = self._base_url.join(asked)
         try:
-            return self._addresses.resolve(asked)
+            address = self._addresses.resolve(asked)
         except ForeignHostError as error:
             told = ForeignHostError(error.url, self._book.places.here())
             self._book.give_up(told, Stop.CANCEL)
@@ -197,6 +198,9 @@ class Session:
                 refused = OutsideCallError(told.message)
                 self._book.failed(self._book.ask(visit, f"GET {asked.path}"), refused)
             raise OutsideCallError(told.message) from error
+        if origin := self._addresses.rebased(asked):
+            self._book.rebased(origin)
+        return address
 
     async def _hop(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -188,7 +188,7 @@ import molotov
 @molotov.global_setup()
 def begin(args):
     molotov.set_var("who", f"{args.processes} processes of {args.workers} workers")
-    print("global_setup", os.getpid())
+    print("global_setup")
 
 @molotov.setup()
 async def setup(worker_id, args):
@@ -202,7 +202,10 @@ async def setup_session(worker_id, session):
 async def second(session):
     context = molotov.get_context(session)
     assert session.who == "1 processes of 1 workers"
-    assert (context.worker_id, context.step) == (0, 1), context
+    assert (context.worker_id, context.step, context.statsd) == (0, 1, None), context
+    assert session.statsd is None
+    context.attach("seen", 1)
+    molotov.set_var("seen", molotov.get_context(session).seen)
     assert molotov.request(os.environ["HARNESS_TARGET"] + "/")["content"] == "hello"
 
 @molotov.events()
@@ -220,7 +223,7 @@ def teardown(worker_id):
 
 @molotov.global_teardown()
 def end():
-    print("global_teardown", os.getpid())
+    print("global_teardown", molotov.get_var("seen"))
 """
     )
     project.drive(text, "1 worker for 20s", single_run=True)
@@ -229,7 +232,7 @@ def end():
     assert project.tallies["known", None].ok == 1
     said = project.log.split()
     assert said[0] == "global_setup"
-    assert said[-2:] == ["global_teardown", said[1]]
+    assert said[-2:] == ["global_teardown", "1"]  # of one process: it knows what the visits did
     assert "response_received 200 /things/1" in project.log
     assert "teardown_session\nteardown\n" in project.log
 
