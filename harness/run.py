@@ -188,18 +188,15 @@ class Run:
         )  # fmt: skip
 
     def _drive(self, load: Load, target: str, told: Mapping[str, str] | None = None) -> None:
-        def progress(elapsed_s: float, started: int) -> None:
-            self.tick(f"load {load.name}: {elapsed_s:.0f} s, {started} visits")
-
         drive(
             load,
             target=target,
             folder=self.folder.path,
             root=self.root,
-            env={**_environment(), **(told or {})},
+            env={**_environment(), **load.env, **(told or {})},
             allow_hosts=self.plan.allow_hosts,
             rebase=self.plan.rebase,
-            progress=progress,
+            progress=self.tick,
         )
 
     def gates(self, gates: Gates) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -139,16 +140,16 @@ def background(project: Project) -> Iterator[Callable[[str, str], subprocess.Pop
 
 
 def test_two_processes_make_the_visits_between_them(project: Project, service: Service) -> None:
-    told: list[tuple[float, int]] = []
+    told: list[str] = []
 
-    project.drive(SCENARIO, "50/s for 1500ms", processes=2, progress=lambda *one: told.append(one))
+    project.drive(SCENARIO, "50/s for 1500ms", processes=2, progress=told.append)
 
     assert sum(one.started for one in project.last.values()) == 75
     assert sorted(one.started for one in project.last.values()) == [37, 38]
     assert all(one.final for one in project.last.values())
     assert project.tallies["visit", None].ok == 75
     assert project.tallies["visit", "GET /things/{}"].ok == len(service.paths) == 75
-    assert told
+    assert re.fullmatch(r"load mix: (1 s left, \d+ visits, 0 failed|setting up)", told[0])
     (begun,) = project.facts(LoadBegun)
     assert (begun.asked_rate, begun.visits, begun.processes) == (50.0, 75, 2)
     assert begun.pace == "50/s for 1.5s"
