@@ -33,6 +33,7 @@ from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.loop import Loop
 from harness.load.molotov import Scenarios, load
+from harness.scenarios import PROCESS
 
 START_MARGIN_S = 0.05
 """From when every generator is ready to the start of the load."""
@@ -203,6 +204,7 @@ def _generate(
     """Be a generator. Its host hears the signals and tells it by the board."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ[PROCESS] = f"{process}/{job.processes}"
     book = Book(
         process, scenarios.places, board,
         stop_at_failure=job.stop_at_failure, verbose=job.verbose > 0,
