@@ -190,6 +190,16 @@ class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
     where: str
 
 
+class StockRan(msgspec.Struct, tag="stock", frozen=True, kw_only=True):
+    """What the stock `molotov` command counted on a scenario file: visits."""
+
+    scenarios: str
+    target: str
+    command: str
+    successes: int
+    failures: int
+
+
 class GatesBegun(msgspec.Struct, tag="gates", frozen=True, kw_only=True):
     """What the gates were asked to keep to: the limits' texts."""
 
@@ -259,6 +269,7 @@ Fact = (
     | LoadBegun
     | Snapshot
     | Failed
+    | StockRan
     | GatesBegun
     | Inspected
     | Block

@@ -28,6 +28,7 @@ from harness.gates.security import Security
 from harness.inventory import files, python_files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
+from harness.load.stock import run_stock
 from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
@@ -152,22 +153,26 @@ class Run:
         ]  # fmt: skip
         return [f"--rootdir={self.root}", *one_loop, *named]
 
-    def load(self, load: Load, target: str | None = None) -> str:
-        """Run one load, against `target` or the plan's service in a process of its own."""
-        part = f"load-{load.name}"
+    def load(self, load: Load, target: str | None = None, *, stock: bool = False) -> str:
+        """Run one load, against `target` or the plan's service in a process of its own.
+
+        `stock`: by Molotov's own runner, which counts visits and measures nothing.
+        """
+        part = f"molotov-{load.name}" if stock else f"load-{load.name}"
+        drive = self._stock if stock else self._drive
         self.say(f"load {load.name}: {pace_text(load)}")
         try:
             if target is not None:
-                self._drive(load, target)
+                drive(load, target)
             else:
-                self._drive_own(load, part)
+                self._drive_own(load, part, drive)
         except UsageError:
             raise
         except HarnessError as error:
             self._note_failure(part, error)
         return part
 
-    def _drive_own(self, load: Load, part: str) -> None:
+    def _drive_own(self, load: Load, part: str, drive: Callable[..., None]) -> None:
         service = self.plan.named(load.service) if load.service else self.plan.service
         others = [one for one in self.plan.called_by(service) if one is not service]
         scratch = self.folder.path / "scratch" / part
@@ -176,7 +181,7 @@ class Run:
             with contextlib.ExitStack() as running:
                 for one in (*others, service):
                     running.enter_context(self._process(one, part, rig))
-                self._drive(load, rig.ports[service.name].url, _told(rig))
+                drive(load, rig.ports[service.name].url, _told(rig))
             with Part(self.folder.path, f"{part}.standins") as noted:
                 noted.note(*rig.facts(load.scenarios))
 
@@ -198,6 +203,13 @@ class Run:
             rebase=self.plan.rebase,
             progress=self.tick,
         )
+
+    def _stock(self, load: Load, target: str, told: Mapping[str, str] | None = None) -> None:
+        env = {**_environment(), **load.env, **(told or {})}
+        run_stock(
+            load, target=target, folder=self.folder.path, root=self.root, env=env,
+            allow_hosts=self.plan.allow_hosts,
+        )  # fmt: skip
 
     def gates(self, gates: Gates) -> str:
         """Inspect the code and return the part's name."""

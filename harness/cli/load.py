@@ -85,6 +85,7 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @click.option("-p", "--processes", type=click.IntRange(1), help="Generator processes.")
 @click.option("-d", "--duration", type=Number(), metavar="S", help="Seconds; default 10.")
 @click.option("-r", "--max-runs", type=click.IntRange(1), help="Visits a worker, at most.")
+@click.option("--runner", type=click.Choice(["harness", "molotov"]), help="molotov: the stock one.")
 @click.option("--config", metavar="FILE", help="molotov.json; SCENARIOS is a test's name then.")
 @click.option("--use-extension", multiple=True, metavar="FILE", help="Import this before; again.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict and nothing else.")
@@ -108,9 +109,9 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @_hidden("debug", is_flag=True)
 @click.pass_context
 def verb(
-    context: click.Context, /, config: str | None, scenarios: str | None, target: str | None,
-    app: str | None, plan_file: str | None, reports: str, json_file: str | None,
-    allow_hosts: tuple[str, ...], rebase: tuple[str, ...],
+    context: click.Context, /, runner: str | None, config: str | None, scenarios: str | None,
+    target: str | None, app: str | None, plan_file: str | None, reports: str,
+    json_file: str | None, allow_hosts: tuple[str, ...], rebase: tuple[str, ...],
     **options: Any,
 ) -> int:  # fmt: skip
     """Run a load."""
@@ -126,12 +127,13 @@ def verb(
         scenarios = test.scenario
         options |= _typed(context, test.given())
     _refuse_unsupported(options)
-    loads = [replace(one, env=env) for one in _loads(plan, scenarios, options)]
+    stock = runner == "molotov"
+    loads = [replace(one, env=env) for one in _loads(plan, scenarios, options, stock=stock)]
     if target is None:
         plan.service  # noqa: B018 - raises where neither --target nor a service is given
     else:
         refuse_foreign(read_url(target), plan.allow_hosts)
-    parts = tuple(f"load-{one.name}" for one in loads)
+    parts = tuple(f"{'molotov' if stock else 'load'}-{one.name}" for one in loads)
     run = begin(plan, path, reports, parts, app)
     if options["quiet"]:
         run = replace(run, say=lambda line: None, tick=lambda line: None)
@@ -140,7 +142,7 @@ def verb(
 
     def perform() -> None:
         for one in loads:
-            run.load(one, target)
+            run.load(one, target, stock=stock)
 
     return finish(run, perform, json_file, parts)
 
@@ -168,7 +170,19 @@ def _refuse_unsupported(options: dict[str, Any]) -> None:
         raise UsageError("usage", "-q and -v exclude each other", next_step="choose one")
 
 
-def _loads(plan: Plan, scenarios: str | None, options: dict[str, Any]) -> list[Load]:
+def _loads(
+    plan: Plan, scenarios: str | None, options: dict[str, Any], *, stock: bool
+) -> list[Load]:
+    """Return the loads of the plan that are asked for, or that of a file.
+
+    The stock runner has no rates, and no objectives: it takes the plan's files alone.
+    """
+    if stock and (options["rate"] or options["objectives"]):
+        raise UsageError(
+            "load/pace",
+            "the stock runner has neither a rate nor objectives: it measures nothing",
+            next_step="harness load --runner molotov -w 2 -d 5",
+        )
     planned = {one.name: one for one in plan.loads}
     if scenarios is not None and scenarios not in planned:
         _must_be_scenarios(scenarios, planned)
@@ -182,6 +196,11 @@ def _loads(plan: Plan, scenarios: str | None, options: dict[str, Any]) -> list[L
             "there is no load to run",
             next_step="harness load FILE --target URL",
         )
+    if stock:
+        return [
+            replace(_load_of(one.scenarios, options), name=one.name, service=one.service)
+            for one in chosen
+        ]
     given = [name for name, value in options.items() if value and name not in _SHOWN]
     if given:
         raise UsageError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
 from harness.facts import Fact, PytestEnded, StubUse
-from harness.judge import Judgement, functional, gates, load, unknown
+from harness.judge import Judgement, functional, gates, load, stock, unknown
 from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Omission, Record
 from harness.verdict import Finding, Outcome, verdict
 
@@ -48,6 +48,8 @@ class _Folded:
             told, run, rows = load.judge(part, found, facts.below(part))
             self.rows.extend(rows)
             self.loads.extend([run] if run else [])
+        elif part.startswith("molotov-"):
+            told = stock.judge(part, found, facts.below(part))
         else:
             told, limits = gates.judge(part, found)
             self.gates.extend(limits)
@@ -109,7 +111,7 @@ def _others(asked: Sequence[str], facts: Facts) -> list[str]:
     return [
         part
         for part in known
-        if part.startswith(("functional-", "load-")) or part == "gates"
+        if part.startswith(("functional-", "load-", "molotov-")) or part == "gates"
         if not any(part.startswith(f"{other}.") for other in facts.by_part)
     ]
 
@@ -127,6 +129,8 @@ def headline(
     """Say in one line what the verdict rests on."""
     if outcome is Outcome.PASS:
         said = _passed(tests, loads, gate_rows)
+        stocks = sum(finding.slug == "load/stock" for finding in findings)
+        said += [f"{_some(stocks, 'file')} under the stock molotov"] if stocks else []
     else:
         bad = [f for f in findings if f.outcome is outcome]
         said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
@@ -175,7 +179,8 @@ def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
 
 
 def _missing(part: str) -> Finding:
-    verb = {"functional": "test", "load": "load"}.get(part.partition("-")[0], "gates")
+    verbs = {"functional": "test", "load": "load", "molotov": "load --runner molotov"}
+    verb = verbs.get(part.partition("-")[0], "gates")
     return unknown(
         "evidence/missing-part",
         part,

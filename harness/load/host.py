@@ -46,7 +46,7 @@ _POLL_S = 0.02
 def main(encoded: str) -> int:
     """Run a load and return an exit code; what happened is in the run folder."""
     job = msgspec.json.decode(encoded, type=Job)
-    _keep_leash()
+    keep_leash()
     try:
         with Part(Path(job.folder), f"load-{job.name}.host") as part:
             _host(job, part)
@@ -58,7 +58,7 @@ def main(encoded: str) -> int:
     return 0
 
 
-def _keep_leash() -> None:
+def keep_leash() -> None:
     """Leave the leash to a process of its own: holding it takes a thread, and we are to fork."""
     if leash.VARIABLE not in os.environ:
         return
