@@ -156,10 +156,15 @@ class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The generator's own state: processor time used, and how late its event loop ran."""
+    """The generator's own state: processor time used, and how late its event loop ran.
+
+    `blocked` is the lag without the time in which other processes had the processor; None: where
+    it is not known.
+    """
 
     cpu_s: float
     loop_lag: HistogramFact
+    blocked: HistogramFact | None = None
 
 
 class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):

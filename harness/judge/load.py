@@ -10,8 +10,10 @@ The rules, with their numbers:
   latencies, so an objective on them that is met stays met; one that is missed is then UNKNOWN.
 - So is one on failures that is missed only by `SPOILED`, kinds that such a generator makes, or,
   where the load was cut short, by what was under way.
-- A loop that lagged more than `LAG_BLOCKED_MS` (p99) was blocked by the scenarios' own code:
-  visits did not run side by side, and the load is UNKNOWN.
+- A loop that lagged more than `LAG_BLOCKED_MS` (p99), other processes' turns of the processor
+  not counted, was blocked by the scenarios' own code: visits did not run side by side, and the
+  load is UNKNOWN. One that others kept waiting spoils latencies and rates, but not the count of
+  failures.
 - A percentile needs `histogram.samples_needed` samples. With fewer, an objective on it is
   UNKNOWN, unless even the fastest sample breaks it.
 """
@@ -122,18 +124,18 @@ def _evidence(part: str, measured: Measured) -> Judgement:
     if measured.lost:
         told = f"{measured.lost} snapshots are missing; what was counted in them is not included"
         judgement.findings.append(unknown("load/cut-short", part, told))
-    if measured.lag_p99_ms() > LAG_BLOCKED_MS:
+    if (blocked_ms := measured.blocked_p99_ms()) > LAG_BLOCKED_MS:
         judgement.findings.append(
             Finding(
                 slug="load/generator-blocked",
                 outcome=Outcome.UNKNOWN,
                 where=measured.begun.scenarios,
                 message="the generator's event loop was blocked: visits did not run side by side",
-                measured=measured.lag_p99_ms(),
+                measured=blocked_ms,
                 limit=LAG_BLOCKED_MS,
                 unit="ms",
                 next_step="look for time.sleep, a synchronous client or heavy work in a scenario; "
-                "where there is none, this machine is too slow for the load: ask for less",
+                "where there is none, the load is too much for a process: give it more (-p)",
             )
         )
     return judgement

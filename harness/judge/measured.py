@@ -72,6 +72,13 @@ class Measured:
             lag += snapshot.health.loop_lag.histogram()
         return lag
 
+    def blocked_p99_ms(self) -> float:
+        """The loops' lag but for what other processes took of the processor, p99, in ms."""
+        blocked = Histogram()
+        for snapshot in self.snapshots:
+            blocked += (snapshot.health.blocked or snapshot.health.loop_lag).histogram()
+        return (blocked.quantile(Fraction(99, 100)) or 0) / _MS
+
     @property
     def cpu(self) -> float:
         """The share of a processor that the busiest generator process used, until the drain."""

@@ -55,7 +55,7 @@ class Book:
     ) -> None:  # fmt: skip
         self.places = places
         self.now = now
-        self._loop_lag = Histogram()
+        self._loop_lag, self._blocked = Histogram(), Histogram()
         self._process = process
         self._board = board
         self._stop_at_failure = stop_at_failure
@@ -176,25 +176,31 @@ class Book:
         """Count a request for `origin` that is sent to the target."""
         self._rebased[origin] += 1
 
-    def lagged(self, lag_ns: int, every_ns: int) -> None:
+    def lagged(self, lag_ns: int, every_ns: int, starved_ns: int = 0) -> None:
         """Take down how late the loop ran what was due `every_ns` after the time before.
 
-        What would have been due meanwhile was late, too: else one long block were one sample.
+        For `starved_ns` of that this process was ready, and others had the processor. What would
+        have been due meanwhile was late, too: else one long block were one sample.
         """
-        self._loop_lag.record(lag_ns)
-        for late_ns in range(lag_ns - every_ns, 0, -every_ns):
-            self._loop_lag.record(late_ns)
+        for lag, late_ns in ((self._loop_lag, lag_ns), (self._blocked, lag_ns - starved_ns)):
+            lag.record(max(0, late_ns))
+            for meanwhile_ns in range(late_ns - every_ns, 0, -every_ns):
+                lag.record(meanwhile_ns)
 
     def facts(self, at_s: float, cpu_s: float, *, final: bool = False) -> list[Fact]:
         """Return what was noted and counted since the last call."""
         noted, self._facts = self._facts, []
-        lag, self._loop_lag = self._loop_lag, Histogram()
+        health = Health(
+            cpu_s=cpu_s, loop_lag=HistogramFact.of(self._loop_lag),
+            blocked=HistogramFact.of(self._blocked),
+        )  # fmt: skip
+        self._loop_lag, self._blocked = Histogram(), Histogram()
         self._number += 1
         snapshot = Snapshot(
             process=self._process, number=self._number, at_s=round(at_s, 3),
             started=self._started, final=final,
             tallies=[_taken(tally) for tally in self._tallies.all() if tally.sent],
-            health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(lag)), rebased=dict(self._rebased),
+            health=health, rebased=dict(self._rebased),
         )  # fmt: skip
         self._rebased.clear()
         return [*noted, snapshot]

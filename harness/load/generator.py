@@ -219,9 +219,9 @@ class Generator:
         """Measure how late the loop runs what is due: whatever is late is late for visits, too."""
         every_ns = int(HEARTBEAT_S * _S)
         while True:
-            due_ns = self._book.now() + every_ns
+            due_ns, starved_ns = self._book.now() + every_ns, _starved_ns()
             await asyncio.sleep(HEARTBEAT_S)
-            self._book.lagged(self._book.now() - due_ns, every_ns)
+            self._book.lagged(self._book.now() - due_ns, every_ns, _starved_ns() - starved_ns)
 
     async def _report(self) -> None:
         try:
@@ -244,3 +244,12 @@ class Generator:
         while True:
             await tell(self._scenarios, "current_workers", workers=len(self._visitors))
             await asyncio.sleep(1)
+
+
+def _starved_ns() -> int:
+    """Return for how long this process has been ready to run and not running; 0 if unknown."""
+    try:
+        with open("/proc/self/schedstat", "rb") as file:  # Linux alone tells
+            return int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0

@@ -99,6 +99,22 @@ def test_failed_visits_fail_and_quote_their_place() -> None:
     )
 
 
+def test_a_generator_that_others_kept_waiting_has_counted_its_failures_all_the_same() -> None:
+    late = snapshot(hundred(), lag_ms=900)
+    waited = msgspec.structs.replace(
+        late.health, blocked=snapshot(hundred(), lag_ms=1).health.loop_lag
+    )
+    starved = msgspec.structs.replace(late, health=waited)
+
+    outcome, found, _, rows = judged(load_of(["failures == 0"]), starved)
+
+    assert outcome is Outcome.PASS
+    assert "load/generator-blocked" not in found
+    assert "lagged 900 ms" in rows[0].invalid_because
+    assert outcome_of(load_of(["p99 < 1ms"]), starved) is Outcome.UNKNOWN
+    assert outcome_of(load_of(["failures == 0"]), late) is Outcome.UNKNOWN
+
+
 def test_a_scenario_whose_name_has_two_lines_is_quoted_on_one() -> None:
     quoted = facts.Failed(
         process=0, scenario="read\nPASS", kind="assertion", message="why", where="mix.py:9"
