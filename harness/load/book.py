@@ -115,6 +115,11 @@ class Book:
         step.answered_ns = self.now()
         step.visit.answered = f"{step.name}: {status}"
 
+    def explained(self, visit: Visit, status: int, body: bytes) -> None:
+        """Take down how the body of an unwelcome answer begins, if it is the visit's last."""
+        if body and visit.answered.endswith(f": {status}"):
+            visit.answered += f" {' '.join(body.decode(errors='replace').split())}"
+
     def done(self, step: Step, bytes_in: int, done_ns: int | None = None) -> None:
         """End a request whose answer was whole, or was not wanted whole."""
         self._end(step, None, bytes_in, done_ns)

@@ -115,6 +115,21 @@ def test_a_generator_that_others_kept_waiting_has_counted_its_failures_all_the_s
     assert outcome_of(load_of(["failures == 0"]), late) is Outcome.UNKNOWN
 
 
+def test_rebased_requests_are_added_up_over_processes_and_seconds() -> None:
+    below = [
+        msgspec.structs.replace(
+            snapshot(hundred(), process=process, number=number, final=number == 2),
+            rebased={"http://localhost:5000": 10},
+        )
+        for process in (0, 1)
+        for number in (1, 2)
+    ]
+
+    _, _, run, _ = judged(load_of(["failures == 0"], processes=2), *below)
+
+    assert run.rebased == {"http://localhost:5000": 40}
+
+
 def test_a_scenario_whose_name_has_two_lines_is_quoted_on_one() -> None:
     quoted = facts.Failed(
         process=0, scenario="read\nPASS", kind="assertion", message="why", where="mix.py:9"

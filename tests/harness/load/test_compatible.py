@@ -18,7 +18,10 @@ from molotov.run import _parser
 
 from harness.cli.config import Test, read_test
 from harness.cli.load import UNSUPPORTED, verb
+from harness.cli.request import _EVERY_S
 from harness.errors import UsageError
+from harness.load.board import DRAIN_S
+from harness.pace import DEFAULT_DURATION_S
 from tests.harness.project import clean
 
 PACKAGE = Path(molotov.__file__).parent
@@ -246,6 +249,17 @@ def test_every_name_and_option_of_molotov_has_a_line_on_the_page() -> None:
     assert len(names) >= 14
     assert len(set(events)) == 6
     assert {one for one in {*names, *options, *events} if f"`{one}`" not in page} == set()
+
+
+def test_the_page_says_the_figures_that_hold() -> None:
+    page = " ".join(PAGE.read_text().split())
+
+    assert f"those under way have {DRAIN_S:g} s" in page
+    assert f"cancelled {DRAIN_S:g} s after the end" in page
+    assert f"{DEFAULT_DURATION_S} s where there is neither it nor `-r`" in page
+    assert f"it says so every {_EVERY_S:g} s" in page
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    compile(example, "docs/load.md", "exec")
 
 
 def test_every_option_of_molotov_is_one_of_this_command_or_the_page_says_that_it_is_not() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -247,7 +248,34 @@ def test_failures_say_what_did_not_hold_and_where(project: Project) -> None:
     failed = project.facts(Failed)
     assert len(failed) == 5
     assert failed[0].where == "mix.py:10"
-    assert failed[0].message == ("assert response.status == 200 (last answer: GET /status/{}: 503)")
+    assert failed[0].message == (
+        "assert response.status == 200 (last answer: GET /status/{}: 503 hello)"
+    )
+
+
+def test_a_rebased_origin_is_counted_in_the_facts(project: Project, service: Service) -> None:
+    text = (
+        SCENARIO.replace("{TARGET}", "http://shop.example.org:8080")
+        + """
+    await session.get("http://localhost:5000/things/2")
+    await session.get("/things/3")
+"""
+    )
+    rebase = ("http://shop.example.org:8080", "http://localhost:5000", project.target)
+    project.drive(text, "2 workers for 20s", rebase=rebase, max_runs=3)
+
+    counted = sum((Counter(one.rebased) for one in project.facts(Snapshot)), Counter())
+    assert counted == {"http://shop.example.org:8080": 6, "http://localhost:5000": 6}
+    assert len(service.paths) == 18
+
+
+def test_an_address_at_which_nothing_answers_says_what_it_may_have_meant(project: Project) -> None:
+    text = SCENARIO.replace("{TARGET}", "http://localhost:1")
+    project.drive(text, "1 worker for 20s", max_runs=1)
+
+    (failed,) = project.facts(Failed)
+    assert failed.kind == "refused"
+    assert "if it means the target: --rebase http://localhost:1" in failed.message
 
 
 @pytest.mark.parametrize("where", ["import", "global_setup", "visit", "stream"])
