@@ -17,10 +17,12 @@ from harness.facts import StockRan
 from harness.leash import Child
 from harness.load.board import DRAIN_S
 from harness.load.drive import SET_UP_S
+from harness.load.failure import outside_call
 from harness.pace import UNTIMED_S, Workers
 from harness.plan import Load
 
 _TOTALS = re.compile(r"SUCCESSES: (\d+) \| FAILURES: (\d+)")
+_REFUSED = re.compile(r"^refused: a call to (\S+)$", re.MULTILINE)
 _GRACE_S = 2.0
 
 
@@ -48,11 +50,14 @@ def run_stock(
                 code = child.returncode
             finally:
                 child.stop(_GRACE_S)
-        totals = _TOTALS.findall(log.read_text(errors="replace"))
-        if not totals:
+        said = log.read_text(errors="replace")
+        for host in dict.fromkeys(_REFUSED.findall(said)):
+            part.note(outside_call(host, None, load.scenarios))
+        totals = _TOTALS.findall(said)
+        if code or not totals:
             ended = "had not ended in time" if code is None else f"ended with code {code}"
             raise HarnessError(
-                "load/stock-crashed", f"molotov {ended}, without its totals", where=str(log),
+                "load/stock-crashed", f"molotov {ended}, instead of its totals", where=str(log),
                 next_step="read that log; it may have no scenario, or not be importable",
             )  # fmt: skip
         part.note(
@@ -85,7 +90,7 @@ def _arguments(load: Load) -> list[str]:
 
 
 def _refused(host: str, port: int | None) -> None:
-    print(f"refused: a call to {host}:{port}, outside loopback and not allowed", flush=True)  # noqa: T201 - the log
+    print(f"refused: a call to {host}:{port}", flush=True)  # noqa: T201 - the log
 
 
 if __name__ == "__main__":
