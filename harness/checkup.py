@@ -29,6 +29,7 @@ from harness.evidence import environment, problem
 from harness.facts import Problem
 from harness.guard import Guard
 from harness.inventory import python_files
+from harness.load.address import Addresses
 from harness.load.molotov import load as load_scenarios
 from harness.openapi import read
 from harness.plan import Load, Plan, Service, StandIn, target_variable
@@ -313,7 +314,8 @@ def main(encoded: str) -> int:
             if job.kind == "app":
                 load_app(AppPath.parse(job.name), Limits(job.limit_s, root=Path(job.root)))
             else:
-                load_scenarios(job.name, Path(job.root))
+                addresses = Addresses(os.environ["HARNESS_TARGET"], allow_hosts=job.allow_hosts)
+                load_scenarios(job.name, Path(job.root), addresses)
     except HarnessError as error:
         found = problem(error)
     os.write(job.descriptor, msgspec.json.encode(found))

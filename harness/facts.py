@@ -83,7 +83,8 @@ class StubUse(msgspec.Struct, tag="stub", frozen=True, kw_only=True):
 class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     """What a load was asked to do. `asked_rate` in visits per second; None: a closed pace.
 
-    `visits` is how many are due in all, None where only time bounds them.
+    `visits` is how many are due in all, None where only time bounds them. `stop_at_failure`: the
+    load was to end at its first failed visit.
     """
 
     load: str
@@ -95,6 +96,7 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     asked_rate: float | None
     visits: int | None
     objectives: tuple[str, ...]
+    stop_at_failure: bool = False
 
 
 class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
@@ -154,17 +156,23 @@ class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The generator's own state: processor time used, and how late its event loop ran."""
+    """The generator's own state: processor time used, and how late its event loop ran.
+
+    `blocked` is the lag without the time in which other processes had the processor; None: where
+    it is not known.
+    """
 
     cpu_s: float
     loop_lag: HistogramFact
+    blocked: HistogramFact | None = None
 
 
 class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     """What one generator process counted since its snapshot before: increments, which add up.
 
     Numbered from 1, so that a lost one shows. `at_s`, `started` (visits) and the processor time
-    count from the start. `final` is set on the last one, after the drain.
+    count from the start. `final` is set on the last one, after the drain. `rebased` counts, by
+    their origin, requests that were sent to the target instead.
     """
 
     process: int
@@ -174,6 +182,7 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     final: bool
     tallies: list[TallyFact]
     health: Health
+    rebased: dict[str, int] = {}
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
@@ -184,6 +193,16 @@ class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
     kind: str
     message: str
     where: str
+
+
+class StockRan(msgspec.Struct, tag="stock", frozen=True, kw_only=True):
+    """What the stock `molotov` command counted on a scenario file: visits."""
+
+    scenarios: str
+    target: str
+    command: str
+    successes: int
+    failures: int
 
 
 class GatesBegun(msgspec.Struct, tag="gates", frozen=True, kw_only=True):
@@ -255,6 +274,7 @@ Fact = (
     | LoadBegun
     | Snapshot
     | Failed
+    | StockRan
     | GatesBegun
     | Inspected
     | Block

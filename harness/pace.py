@@ -17,6 +17,8 @@ from harness.errors import UsageError
 
 DEFAULT_DURATION_S = Fraction(10)
 DEFAULT_WORKERS = 1
+UNTIMED_S = Fraction(86_400)
+"""Where visits are counted and nothing else bounds a load: Molotov's own default duration."""
 
 
 @dataclass(frozen=True, slots=True)

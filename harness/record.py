@@ -93,7 +93,10 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One load as a whole. `queueing_visible` is false for a closed pace, where due is sent."""
+    """One load as a whole. `queueing_visible` is false for a closed pace, where due is sent.
+
+    `rebased` counts the requests for another origin that were sent to the target, by origin.
+    """
 
     load: str
     scenarios: str
@@ -107,6 +110,7 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     generator_cpu: float
     loop_lag_ms: Latency
     series: list[Second]
+    rebased: dict[str, int] = {}
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):

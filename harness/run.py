@@ -36,7 +36,8 @@ from harness.gates.coverage import Coverage, measured
 from harness.gates.security import Security
 from harness.inventory import files, python_files
 from harness.judge.whole import fold
-from harness.load.drive import drive
+from harness.load.drive import drive, pace_text
+from harness.load.stock import run_stock
 from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
@@ -168,27 +169,29 @@ class Run:
         ]  # fmt: skip
         return [f"--rootdir={self.root}", *one_loop, *named]
 
-    def load(self, load: Load, target: str | None = None) -> str:
+    def load(self, load: Load, target: str | None = None, *, stock: bool = False) -> str:
         """Run one load, against `target`, or the service's address in the profile.
 
-        Without either, against the plan's service in a process of its own.
+        Without either, against the plan's service in a process of its own. `stock`: by Molotov's
+        own runner, which counts visits and measures nothing.
         """
-        part = f"load-{load.name}"
+        part = f"molotov-{load.name}" if stock else f"load-{load.name}"
+        drive = self._stock if stock else self._drive
         target = target or self.plan.address_of(load)
-        self.say(f"load {load.name}: {load.pace}")
+        self.say(f"load {load.name}: {pace_text(load)}")
         try:
             if target is not None:
                 live = self.plan.live.urls if self.plan.live else ()
-                self._drive(load, target, _told(live))
+                drive(load, target, _told(live))
             else:
-                self._drive_own(load, part)
+                self._drive_own(load, part, drive)
         except UsageError:
             raise
         except HarnessError as error:
             self._note_failure(part, error)
         return part
 
-    def _drive_own(self, load: Load, part: str) -> None:
+    def _drive_own(self, load: Load, part: str, drive: Callable[..., None]) -> None:
         service = self.plan.service_of(load)
         others = [one for one in self.plan.called_by(service) if one is not service]
         scratch = self.folder.path / "scratch" / part
@@ -199,7 +202,7 @@ class Run:
                     with starting(self.plan, one):
                         running.enter_context(self._process(one, part, rig))
                 urls = [(name, port.url) for name, port in rig.ports.items()]
-                self._drive(load, rig.ports[service.name].url, _told(urls))
+                drive(load, rig.ports[service.name].url, _told(urls))
             with Part(self.folder.path, f"{part}.standins") as noted:
                 noted.note(*rig.facts(load.scenarios))
 
@@ -211,19 +214,23 @@ class Run:
         )  # fmt: skip
 
     def _drive(self, load: Load, target: str, told: Mapping[str, str]) -> None:
-        def progress(elapsed_s: float, started: int) -> None:
-            self.tick(f"load {load.name}: {elapsed_s:.0f} s, {started} visits")
-
         drive(
             load,
             target=target,
             folder=self.folder.path,
             root=self.root,
-            env={**_environment(), **told},
+            env={**_environment(), **load.env, **told},
             allow_hosts=self.plan.allow_hosts,
             rebase=self.plan.rebase,
-            progress=progress,
+            progress=self.tick,
         )
+
+    def _stock(self, load: Load, target: str, told: Mapping[str, str]) -> None:
+        env = {**_environment(), **load.env, **told}
+        run_stock(
+            load, target=target, folder=self.folder.path, root=self.root, env=env,
+            allow_hosts=self.plan.allow_hosts,
+        )  # fmt: skip
 
     def gates(self, gates: Gates) -> str:
         """Inspect the code and return the part's name."""

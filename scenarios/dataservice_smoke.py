@@ -8,14 +8,15 @@ import os
 
 from molotov import scenario
 
-TARGET = os.environ.get("HARNESS_TARGET", "http://localhost:5000").rstrip("/")
-DEALER = os.environ.get("HARNESS_TARGET_TOKENDEALER", "http://localhost:5001").rstrip("/")
-READER = {
-    "grant_type": "client_credentials",
-    "client_id": "reader",
-    "client_secret": os.environ.get("READER_SECRET", "reader-secret-for-tests"),
-    "audience": "dataservice",
-}
+from harness.scenarios import Token, base_url
+
+TARGET = base_url()
+READER = Token(
+    f"{base_url('tokendealer')}/oauth/token",
+    client_id="reader",
+    client_secret=os.environ.get("READER_SECRET", "reader-secret-for-tests"),
+    audience="dataservice",
+)
 
 
 @scenario()
@@ -24,9 +25,7 @@ async def smoke(session):
     for path in ("/health/live", "/health/ready", "/metrics"):
         async with session.get(f"{TARGET}{path}") as response:
             assert response.status == 200
-    async with session.post(f"{DEALER}/oauth/token", data=READER) as response:
-        assert response.status == 200
-        bearer = {"Authorization": f"Bearer {(await response.json())['access_token']}"}
+    bearer = await READER.header(session)
     async with session.get(f"{TARGET}/api/users", headers=bearer) as response:
         assert response.status == 200
         users = (await response.json())["users"]

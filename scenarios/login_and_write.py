@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from molotov import scenario
 
-TARGET = os.environ.get("HARNESS_TARGET", "http://localhost:5000").rstrip("/")
-DEALER = os.environ.get("HARNESS_TARGET_TOKENDEALER", "http://localhost:5001").rstrip("/")
+from harness.scenarios import base_url
+
+TARGET, DEALER = base_url(), base_url("tokendealer")
 WRITER = {
     "grant_type": "client_credentials",
     "client_id": "dataservice-writer",

@@ -1,15 +1,16 @@
-"""Journeys through the skeleton service: a plain Molotov file, which needs nothing of the harness.
+"""Journeys through the skeleton service: a plain Molotov file, which either runner runs.
 
 harness load scenarios/skeleton.py --app "fixtures.jeeves.skeleton.app:create_app()" --rate 20
 HARNESS_TARGET=http://localhost:5000 molotov scenarios/skeleton.py -d 10
 """
 
-import os
 import random
 
 from molotov import scenario
 
-TARGET = os.environ.get("HARNESS_TARGET", "http://localhost:5000")
+from harness.scenarios import base_url
+
+TARGET = base_url()
 
 
 @scenario(weight=40)

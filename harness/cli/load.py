@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from harness.cli import VERBS, say
+from harness.cli.config import DEFAULT_TEST, read_test
 from harness.cli.request import (
+    Live,
     allow_option,
     app_option,
     begin,
@@ -25,18 +28,18 @@ from harness.cli.request import (
     reports_option,
 )
 from harness.errors import UsageError, nearest
-from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, Pace, Rate, Workers
+from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, UNTIMED_S, Pace, Rate, Workers
 from harness.plan import Load, Plan, load_of
 from harness.target import AppPath, read_url, refuse_foreign
 
-LONGEST_S = Fraction(86_400)
-"""Where only -r bounds a load: Molotov's own default duration."""
 
-
-class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
-    """A decimal number above zero, kept exact."""
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
+    """A decimal number, kept exact: above zero, or `or_zero`."""
 
     name = "number"
+
+    def __init__(self, *, or_zero: bool = False) -> None:
+        self._or_zero = or_zero
 
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
@@ -45,10 +48,29 @@ class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
         try:
             number = Fraction(str(value))
         except (ValueError, ZeroDivisionError):
-            number = Fraction(0)
-        if number <= 0:
-            self.fail(f"{value!r} is not a number above 0", param, context)
+            number = Fraction(-1)
+        if number < 0 or not (number or self._or_zero):
+            least = "from 0 on" if self._or_zero else "above 0"
+            self.fail(f"{value!r} is not a number {least}", param, context)
         return number
+
+
+DEFAULT_FILE = "loadtest.py"
+"""What is run where the command names nothing and there is no plan, as Molotov does."""
+
+UNSUPPORTED = {
+    "sizing": "ramp up until it breaks, and read the seconds in the report: -w 100 --ramp-up 60",
+    "statsd": "every figure is in record.json, response times by step included: --json FILE",
+    "debug": "tracebacks of failures are printed by -v",
+}
+"""Molotov's options that would promise what is not done, and what to do instead."""
+
+_SHOWN = ("quiet", "console", "verbose")
+_NO_EFFECT = ("uvloop", "console_update", "force_shutdown", "sizing_tolerance", "statsd_address")
+
+
+def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
+    return click.option(f"--{name}", hidden=True, **kind)
 
 
 @click.command(help=VERBS["load"])
@@ -61,22 +83,38 @@ class Above0(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
 @json_option
 @allow_option
 @click.option("--rebase", multiple=True, metavar="ORIGIN", help="Send this origin's to the target.")
-@click.option("--rate", type=Above0(), metavar="R", help="Open pace: start R visits a second.")
+@click.option("--rate", type=Number(), metavar="R", help="Open pace: start R visits a second.")
 @click.option("-w", "--workers", type=click.IntRange(1), help="Closed pace: workers a process.")
 @click.option("-p", "--processes", type=click.IntRange(1), help="Generator processes.")
-@click.option("-d", "--duration", type=Above0(), metavar="S", help="Seconds; default 10.")
+@click.option("-d", "--duration", type=Number(), metavar="S", help="Seconds; default 10.")
 @click.option("-r", "--max-runs", type=click.IntRange(1), help="Visits a worker, at most.")
+@click.option("--runner", type=click.Choice(["harness", "molotov"]), help="molotov: the stock one.")
+@click.option("--config", metavar="FILE", help="molotov.json; SCENARIOS is a test's name then.")
+@click.option("--use-extension", multiple=True, metavar="FILE", help="Import this before; again.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the verdict and nothing else.")
+@click.option("-c", "--console", is_flag=True, help="Progress as lines, on a terminal, too.")
+@click.option("-v", "--verbose", count=True, help="Show tracebacks; -vv: requests and answers.")
 @click.option("-s", "--single-mode", metavar="NAME", help="Run this scenario only.")
 @click.option("--single-run", is_flag=True, help="Run each scenario once a worker.")
 @click.option("-x", "--exception", is_flag=True, help="Stop at the first failed visit.")
-@click.option("--ramp-up", type=Above0(), metavar="S", help="Start workers over S s.")
-@click.option("--delay", type=Above0(), metavar="S", help="Pause after each visit.")
+@click.option("--ramp-up", type=Number(or_zero=True), metavar="S", help="Start workers over S s.")
+@click.option("--delay", type=Number(or_zero=True), metavar="S", help="Pause after each visit.")
 @click.option("-f", "--fail", type=click.IntRange(1), metavar="N", help="Tolerate N-1 failures.")
 @click.option("--objective", "objectives", multiple=True, metavar="TEXT", help="'p99 < 250ms'.")
 @click.option("--seed", type=int, default=0, help="Of the scenarios' mix.")
+@_hidden("uvloop", is_flag=True)
+@_hidden("force-shutdown", is_flag=True)
+@_hidden("console-update", type=float)
+@_hidden("sizing", is_flag=True)
+@_hidden("sizing-tolerance", type=float)
+@_hidden("statsd", is_flag=True)
+@_hidden("statsd-address")
+@_hidden("debug", is_flag=True)
+@click.pass_context
 def verb(
-    scenarios: str | None, target: str | None, app: str | None, plan_file: str | None,
-    profile: str | None, reports: str, json_file: str | None, allow_hosts: tuple[str, ...],
+    context: click.Context, /, runner: str | None, config: str | None, scenarios: str | None,
+    target: str | None, app: str | None, plan_file: str | None, profile: str | None,
+    reports: str, json_file: str | None, allow_hosts: tuple[str, ...],
     rebase: tuple[str, ...], **options: Any,
 ) -> int:  # fmt: skip
     """Run a load."""
@@ -84,42 +122,95 @@ def verb(
     if app:
         plan = plan.with_app(AppPath.parse(app))
     plan = replace(plan, rebase=(*plan.rebase, *rebase))
-    loads = _loads(plan, scenarios, options)
+    env: dict[str, str] = {}
+    if config:
+        test, env = read_test(config, scenarios or DEFAULT_TEST)
+        scenarios = test.scenario
+        options |= _typed(context, test.given())
+    _refuse_unsupported(options)
+    stock = runner == "molotov"
+    loads = [replace(one, env=env) for one in _loads(plan, scenarios, options, stock=stock)]
     if target is None:
         plan.service  # noqa: B018 - raises where neither --target nor a service is given
         refuse_unset(plan, loads=loads)
     else:
         refuse_foreign(read_url(target), plan.allow_hosts)
-    parts = tuple(f"load-{one.name}" for one in loads)
+    parts = tuple(f"{'molotov' if stock else 'load'}-{one.name}" for one in loads)
     run = begin(plan, path, reports, parts, app)
+    if options["quiet"]:
+        run = replace(run, say=lambda line: None, tick=lambda line: None)
+    elif options["console"]:
+        run = replace(run, tick=Live(rewriting=False))
 
     def perform() -> None:
         for one in loads:
-            run.load(one, target)
+            run.load(one, target, stock=stock)
 
     return finish(run, perform, json_file, parts)
 
 
-def _loads(plan: Plan, scenarios: str | None, options: dict[str, Any]) -> list[Load]:
+def _typed(context: click.Context, found: dict[str, Any]) -> dict[str, Any]:
+    """Check what a file says as if it were typed; what is typed wins."""
+    return {
+        str(one.name): one.type_cast_value(context, found[str(one.name)])
+        for one in context.command.params
+        if one.name in found
+        and context.get_parameter_source(one.name) is not ParameterSource.COMMANDLINE
+    }
+
+
+def _refuse_unsupported(options: dict[str, Any]) -> None:
+    """Refuse what Molotov's command line has and this has not; drop what changes nothing."""
+    for name in _NO_EFFECT:
+        del options[name]
+    for name, instead in UNSUPPORTED.items():
+        if options.pop(name):
+            raise UsageError(
+                "load/unsupported", f"Molotov's --{name} is not supported", next_step=instead
+            )
+    if options["quiet"] and options["verbose"]:
+        raise UsageError("usage", "-q and -v exclude each other", next_step="choose one")
+
+
+def _loads(
+    plan: Plan, scenarios: str | None, options: dict[str, Any], *, stock: bool
+) -> list[Load]:
+    """Return the loads of the plan that are asked for, or that of a file.
+
+    The stock runner has no rates, and no objectives: it takes the plan's files alone.
+    """
+    if stock and (options["rate"] or options["objectives"]):
+        raise UsageError(
+            "load/pace",
+            "the stock runner has neither a rate nor objectives: it measures nothing",
+            next_step="harness load --runner molotov -w 2 -d 5",
+        )
     planned = {one.name: one for one in plan.loads}
     if scenarios is not None and scenarios not in planned:
         _must_be_scenarios(scenarios, planned)
         return [_load_of(scenarios, options)]
     chosen = list(planned.values()) if scenarios is None else [planned[scenarios]]
+    if not chosen and Path(DEFAULT_FILE).exists():
+        return [_load_of(DEFAULT_FILE, options)]
     if not chosen:
         raise UsageError(
             "load/no-scenarios",
             "there is no load to run",
             next_step="harness load FILE --target URL",
         )
-    given = [name for name, value in options.items() if value]
+    if stock:
+        return [
+            replace(_load_of(one.scenarios, options), name=one.name, service=one.service)
+            for one in chosen
+        ]
+    given = [name for name, value in options.items() if value and name not in _SHOWN]
     if given:
         raise UsageError(
             "load/planned",
             f"a load of the plan has its own pace: {', '.join(given)} cannot change it",
             next_step="change it in the plan, or name its scenario file",
         )
-    return chosen
+    return [replace(one, verbose=options["verbose"]) for one in chosen]
 
 
 def _must_be_scenarios(scenarios: str, planned: Iterable[str]) -> None:
@@ -154,6 +245,8 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
         delay_s=float(options["delay"] or 0),
         ramp_up_s=float(options["ramp_up"] or 0),
         seed=options["seed"],
+        extensions=options["use_extension"],
+        verbose=options["verbose"],
     )
 
 
@@ -167,7 +260,7 @@ def _pace(options: dict[str, Any]) -> Pace:
             "--rate is an open pace, bounded by -d; it does not go with -w, -r or --single-run",
             next_step="choose one: --rate R, or -w N",
         )
-    if not duration and not counted:
+    if not duration and not counted and not options["quiet"]:
         say(f"neither -d nor -r: this load lasts {DEFAULT_DURATION_S} s")
-    seconds = duration or (LONGEST_S if counted else DEFAULT_DURATION_S)
+    seconds = duration or (UNTIMED_S if counted else DEFAULT_DURATION_S)
     return Rate(rate, seconds) if rate else Workers(workers or DEFAULT_WORKERS, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +96,7 @@ def begin(
 ) -> Run:
     """Begin a run of `parts` in the folder that we are in."""
     return Run.begin(
-        plan, Path.cwd(), Path(reports), parts, say, _tick,
+        plan, Path.cwd(), Path(reports), parts, say, Live(),
         plan_file=path.absolute() if path else None, app=app,
     )  # fmt: skip
 
@@ -135,7 +136,8 @@ def refuse_unwritable(json_file: str | None) -> None:
 def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing: bool) -> int:
     """Print a verdict, write its reports and return its exit code."""
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and _can_colour()
-    _tick("")
+    if sys.stderr.isatty():
+        click.echo(_REWRITE, err=True, nl=False)
     page = ""
     if publishing:
         try:
@@ -158,6 +160,24 @@ def _can_colour() -> bool:
     return os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def _tick(line: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{line}", err=True, nl=False)
+_REWRITE = "\r\x1b[K"
+_EVERY_S = 10.0
+
+
+class Live:
+    """Shows how far a run is: `rewriting` one line, as a terminal can, else a line now and then.
+
+    Lines keep a CI from taking a long load for one that hangs.
+    """
+
+    def __init__(self, *, rewriting: bool | None = None) -> None:
+        self._rewriting = sys.stderr.isatty() if rewriting is None else rewriting
+        self._told = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        """Show `line`."""
+        if self._rewriting:
+            click.echo(f"{_REWRITE}{line}", err=True, nl=False)
+        elif time.monotonic() - self._told >= _EVERY_S:
+            self._told = time.monotonic()
+            say(line)

@@ -10,8 +10,10 @@ The rules, with their numbers:
   latencies, so an objective on them that is met stays met; one that is missed is then UNKNOWN.
 - So is one on failures that is missed only by `SPOILED`, kinds that such a generator makes, or,
   where the load was cut short, by what was under way.
-- A loop that lagged more than `LAG_BLOCKED_MS` (p99) was blocked by the scenarios' own code:
-  visits did not run side by side, and the load is UNKNOWN.
+- A loop that lagged more than `LAG_BLOCKED_MS` (p99), other processes' turns of the processor
+  not counted, was blocked by the scenarios' own code: visits did not run side by side, and the
+  load is UNKNOWN. One that others kept waiting spoils latencies and rates, but not the count of
+  failures.
 - A percentile needs `histogram.samples_needed` samples. With fewer, an objective on it is
   UNKNOWN, unless even the fastest sample breaks it.
 """
@@ -53,6 +55,7 @@ def judge(
     sick = _sickness(measured)
     judgement.extend(_evidence(part, measured))
     judgement.extend(_rate_reached(part, measured, sick))
+    judgement.extend(_stopped_at_failure(part, measured))
     for objective in objectives:
         judgement.findings.append(_objective(part, measured, objective, sick))
     if sick:
@@ -121,18 +124,18 @@ def _evidence(part: str, measured: Measured) -> Judgement:
     if measured.lost:
         told = f"{measured.lost} snapshots are missing; what was counted in them is not included"
         judgement.findings.append(unknown("load/cut-short", part, told))
-    if measured.lag_p99_ms() > LAG_BLOCKED_MS:
+    if (blocked_ms := measured.blocked_p99_ms()) > LAG_BLOCKED_MS:
         judgement.findings.append(
             Finding(
                 slug="load/generator-blocked",
                 outcome=Outcome.UNKNOWN,
                 where=measured.begun.scenarios,
                 message="the generator's event loop was blocked: visits did not run side by side",
-                measured=measured.lag_p99_ms(),
+                measured=blocked_ms,
                 limit=LAG_BLOCKED_MS,
                 unit="ms",
                 next_step="look for time.sleep, a synchronous client or heavy work in a scenario; "
-                "where there is none, this machine is too slow for the load: ask for less",
+                "where there is none, the load is too much for a process: give it more (-p)",
             )
         )
     return judgement
@@ -162,6 +165,16 @@ def _rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
             unit="/s",
         )
     )
+    return judgement
+
+
+def _stopped_at_failure(part: str, measured: Measured) -> Judgement:
+    """Find a load that ended at its first failure: so few may be tolerated, but it did not last."""
+    begun, judgement = measured.begun, Judgement()
+    lasted = measured.seconds >= float(RATE_REACHED) * begun.duration_s
+    if begun.stop_at_failure and not lasted and any(t.failed for t in measured.visits):
+        told = f"it ended at its first failed visit, after {measured.seconds:.1f} s, as -x asks"
+        judgement.findings.append(unknown("load/cut-short", part, told, "leave out -x"))
     return judgement
 
 
@@ -309,7 +322,8 @@ def _first_failures(measured: Measured, objective: Objective) -> Iterable[str]:
         if key in quoted or objective.scenario not in (None, failure.scenario):
             continue
         quoted.add(key)
-        yield f"{failure.where} in {failure.scenario}: {failure.kind}: {failure.message}"
+        scenario = " ".join(failure.scenario.split())
+        yield f"{failure.where} in {scenario}: {failure.kind}: {failure.message}"
 
 
 def _run(measured: Measured, series: list[Second]) -> LoadRun:
@@ -327,6 +341,7 @@ def _run(measured: Measured, series: list[Second]) -> LoadRun:
         generator_cpu=measured.cpu,
         loop_lag_ms=latency(measured.loop_lag),
         series=series,
+        rebased=measured.rebased,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -71,6 +72,13 @@ class Measured:
             lag += snapshot.health.loop_lag.histogram()
         return lag
 
+    def blocked_p99_ms(self) -> float:
+        """The loops' lag but for what other processes took of the processor, p99, in ms."""
+        blocked = Histogram()
+        for snapshot in self.snapshots:
+            blocked += (snapshot.health.blocked or snapshot.health.loop_lag).histogram()
+        return (blocked.quantile(Fraction(99, 100)) or 0) / _MS
+
     @property
     def cpu(self) -> float:
         """The share of a processor that the busiest generator process used, until the drain."""
@@ -84,6 +92,11 @@ class Measured:
     def lost(self) -> int:
         """How many snapshots are missing before the newest of their process."""
         return sum(snapshot.number for snapshot in self.newest) - len(self.snapshots)
+
+    @property
+    def rebased(self) -> dict[str, int]:
+        """How many requests were sent to the target instead of each origin."""
+        return dict(sum((Counter(snapshot.rebased) for snapshot in self.snapshots), Counter()))
 
     def lag_p99_ms(self) -> float:
         """The event loops' lag, p99, in milliseconds; 0 where none was measured."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
 from harness.facts import Fact, PytestEnded, StubUse
-from harness.judge import Judgement, functional, gates, load, unknown
+from harness.judge import Judgement, functional, gates, load, stock, unknown
 from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Omission, Record
 from harness.verdict import Finding, Outcome, verdict
 
@@ -48,6 +48,8 @@ class _Folded:
             told, run, rows = load.judge(part, found, facts.below(part))
             self.rows.extend(rows)
             self.loads.extend([run] if run else [])
+        elif part.startswith("molotov-"):
+            told = stock.judge(part, found, facts.below(part))
         else:
             told, limits = gates.judge(part, found)
             self.gates.extend(limits)
@@ -112,7 +114,7 @@ def _others(asked: Sequence[str], facts: Facts) -> list[str]:
     return [
         part
         for part in known
-        if part.startswith(("functional-", "load-")) or part == "gates"
+        if part.startswith(("functional-", "load-", "molotov-")) or part == "gates"
         if not any(part.startswith(f"{other}.") for other in facts.by_part)
     ]
 
@@ -130,6 +132,8 @@ def headline(
     """Say in one line what the verdict rests on."""
     if outcome is Outcome.PASS:
         said = _passed(tests, loads, gate_rows)
+        stocks = sum(finding.slug == "load/stock" for finding in findings)
+        said += [f"{_some(stocks, 'file')} under the stock molotov"] if stocks else []
     else:
         bad = [f for f in findings if f.outcome is outcome]
         said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
@@ -150,12 +154,16 @@ def _passed(
     said = []
     if tests:
         targets = " and ".join(dict.fromkeys(row.target for row in tests))
-        said.append(f"{sum(row.passed for row in tests)} tests passed ({targets})")
+        said.append(f"{_some(sum(row.passed for row in tests), 'test')} passed ({targets})")
     if loads:
-        said.append(f"{sum(run.visits_started for run in loads)} visits under load")
+        said.append(f"{_some(sum(run.visits_started for run in loads), 'visit')} under load")
     if gate_rows:
-        said.append(f"{len(gate_rows)} limits kept")
+        said.append(f"{_some(len(gate_rows), 'limit')} kept")
     return said
+
+
+def _some(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
@@ -174,7 +182,8 @@ def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
 
 
 def _missing(part: str) -> Finding:
-    verb = {"functional": "test", "load": "load"}.get(part.partition("-")[0], "gates")
+    verbs = {"functional": "test", "load": "load", "molotov": "load --runner molotov"}
+    verb = verbs.get(part.partition("-")[0], "gates")
     return unknown(
         "evidence/missing-part",
         part,

@@ -61,6 +61,18 @@ class Addresses:
         self.check(url)
         return url
 
+    def rebased(self, url: URL) -> str:
+        """Return the origin of `url` where the target is asked instead of it; else empty."""
+        origin = _origin(url)
+        is_other = url.host and origin in self._rebase and origin != _origin(self._target)
+        return _shown_origin(url) if is_other else ""
+
+    def hint(self, url: URL) -> str:
+        """Say what may help where nothing answers at `url`; empty for the target itself."""
+        if _origin(url) == _origin(self._target):
+            return ""
+        return f"if it means the target: --rebase {_shown_origin(url)}"
+
     def check(self, url: URL) -> None:
         """Raise ForeignHostError where a request may not go to the host of `url`."""
         if url.host and not is_allowed(url.host, self._allow_hosts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,19 +51,22 @@ class Book:
 
     def __init__(
         self, process: int, places: Places, board: Board, *,
-        stop_at_failure: bool = False, now: Callable[[], int] = time.monotonic_ns,
+        stop_at_failure: bool = False, verbose: bool = False,
+        now: Callable[[], int] = time.monotonic_ns,
     ) -> None:  # fmt: skip
         self.places = places
         self.now = now
-        self._loop_lag = Histogram()
+        self._loop_lag, self._blocked = Histogram(), Histogram()
         self._process = process
         self._board = board
         self._stop_at_failure = stop_at_failure
+        self._verbose = verbose
         self._tallies = Tallies()
         self._visits: set[Visit] = set()
         self._steps: set[Step] = set()  # also those that a visit's own tasks left behind it
         self._started = self._number = 0
         self._noted: Counter[tuple[str, FailureKind]] = Counter()
+        self._rebased: Counter[str] = Counter()
         self._facts: list[Fact] = []
         self.outside = once(self._outside)
         self._closed = False
@@ -85,13 +89,13 @@ class Book:
         self._add(visit, None, visit.due_ns, visit.began_ns, self.now(), failure=kind)
         if cause and kind:
             last = f" (last answer: {visit.answered})" if visit.answered else ""
-            self._note(visit.scenario, kind, self.places.of(cause), self.places.told(cause) + last)
+            self._note(visit.scenario, kind, self.places.told(cause) + last, cause)
             if self._stop_at_failure:
                 self._board.stop(Stop.DRAIN)
             return
         for step, broke in visit.broken:  # the scenario coped, but they are failures all the same
             told = f"{step.name}: {self.places.told(broke)}"
-            self._note(visit.scenario, kind_of(broke), self.places.of(broke), told)
+            self._note(visit.scenario, kind_of(broke), told, broke)
 
     def ask(self, visit: Visit, name: str) -> Step:
         """Begin a request.
@@ -112,6 +116,11 @@ class Book:
         step.answered_ns = self.now()
         step.visit.answered = f"{step.name}: {status}"
 
+    def explained(self, visit: Visit, status: int, body: bytes) -> None:
+        """Take down how the body of an unwelcome answer begins, if it is the visit's last."""
+        if body and visit.answered.endswith(f": {status}"):
+            visit.answered += f" {' '.join(body.decode(errors='replace').split())}"
+
     def done(self, step: Step, bytes_in: int, done_ns: int | None = None) -> None:
         """End a request whose answer was whole, or was not wanted whole."""
         self._end(step, None, bytes_in, done_ns)
@@ -130,7 +139,7 @@ class Book:
             step.visit.broken.append((step, error))
         else:  # of a task that outlived its visit
             told = f"{step.name}: {self.places.told(error)}"
-            self._note(step.visit.scenario, kind, self.places.of(error), told)
+            self._note(step.visit.scenario, kind, told, error)
 
     def forget(self, step: Step) -> None:
         """Drop a request that was never sent, since it could not be formed."""
@@ -144,17 +153,16 @@ class Book:
     def abandon(self) -> None:
         """Count what is still under way as unfinished, and take nothing more down."""
         now_ns, kind = self.now(), FailureKind.UNFINISHED
-        where = self.places.shown(self.places.file, 0)
         for step in self._steps:
             self._add(step.visit, step.name, step.due_ns, step.sent_ns, now_ns, step.status, kind)
             waited_s = (now_ns - step.sent_ns) / 1_000_000_000
             told = f"{step.name} had no whole answer {waited_s:.1f} s after it was sent"
-            self._note(step.visit.scenario, kind, where, told)
+            self._note(step.visit.scenario, kind, told)
         for visit in self._visits:
             self._add(visit, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
             waited_s = (now_ns - visit.began_ns) / 1_000_000_000
             told = f"still under way {waited_s:.1f} s after it began, when the load had ended"
-            self._note(visit.scenario, kind, where, told)
+            self._note(visit.scenario, kind, told)
         self._closed = True
 
     def give_up(self, error: HarnessError, level: Stop) -> None:
@@ -167,26 +175,37 @@ class Book:
         """Take down a call that was refused. May be called on any thread."""
         self._facts.append(outside_call(host, port, self.places.shown(self.places.file, 0)))
 
-    def lagged(self, lag_ns: int, every_ns: int) -> None:
+    def rebased(self, origin: str) -> None:
+        """Count a request for `origin` that is sent to the target."""
+        self._rebased[origin] += 1
+
+    def lagged(self, lag_ns: int, every_ns: int, starved_ns: int = 0) -> None:
         """Take down how late the loop ran what was due `every_ns` after the time before.
 
-        What would have been due meanwhile was late, too: else one long block were one sample.
+        For `starved_ns` of that this process was ready, and others had the processor. What would
+        have been due meanwhile was late, too: else one long block were one sample.
         """
-        self._loop_lag.record(lag_ns)
-        for late_ns in range(lag_ns - every_ns, 0, -every_ns):
-            self._loop_lag.record(late_ns)
+        for lag, late_ns in ((self._loop_lag, lag_ns), (self._blocked, lag_ns - starved_ns)):
+            lag.record(max(0, late_ns))
+            for meanwhile_ns in range(late_ns - every_ns, 0, -every_ns):
+                lag.record(meanwhile_ns)
 
     def facts(self, at_s: float, cpu_s: float, *, final: bool = False) -> list[Fact]:
         """Return what was noted and counted since the last call."""
         noted, self._facts = self._facts, []
-        lag, self._loop_lag = self._loop_lag, Histogram()
+        health = Health(
+            cpu_s=cpu_s, loop_lag=HistogramFact.of(self._loop_lag),
+            blocked=HistogramFact.of(self._blocked),
+        )  # fmt: skip
+        self._loop_lag, self._blocked = Histogram(), Histogram()
         self._number += 1
         snapshot = Snapshot(
             process=self._process, number=self._number, at_s=round(at_s, 3),
             started=self._started, final=final,
             tallies=[_taken(tally) for tally in self._tallies.all() if tally.sent],
-            health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(lag)),
+            health=health, rebased=dict(self._rebased),
         )  # fmt: skip
+        self._rebased.clear()
         return [*noted, snapshot]
 
     def _end(
@@ -209,13 +228,18 @@ class Book:
             Sample(visit.scenario, step, due_ns, sent_ns, done_ns, status, failure, bytes_in)
         )
 
-    def _note(self, scenario: str, kind: FailureKind, where: str, told: str) -> None:
+    def _note(
+        self, scenario: str, kind: FailureKind, told: str, error: BaseException | None = None
+    ) -> None:
         self._noted[scenario, kind] += 1
-        if self._noted[scenario, kind] <= FIRST_FAILURES:
-            self._facts.append(
-                Failed(process=self._process, scenario=scenario, kind=kind, message=told,
-                       where=where)
-            )  # fmt: skip
+        if self._noted[scenario, kind] > FIRST_FAILURES:
+            return
+        where = self.places.of(error) if error else self.places.shown(self.places.file, 0)
+        self._facts.append(
+            Failed(process=self._process, scenario=scenario, kind=kind, message=told, where=where)
+        )
+        if error and self._verbose:
+            traceback.print_exception(error)
 
 
 def _taken(tally: Tally) -> TallyFact:

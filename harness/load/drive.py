@@ -19,7 +19,7 @@ from harness.leash import Child
 from harness.load.address import Addresses
 from harness.load.board import DRAIN_S
 from harness.load.job import Job
-from harness.pace import Rate, Workers
+from harness.pace import UNTIMED_S, Rate, Workers
 from harness.plan import Load
 
 SET_UP_S = 30.0
@@ -30,19 +30,19 @@ _POLL_S = 0.05
 _PROGRESS_S = 1.0
 _GRACE_S = 2.0
 
-Progress = Callable[[float, int], None]
+Progress = Callable[[str], None]
 
 
 def drive(
     load: Load, *, target: str, folder: Path, root: Path, env: Mapping[str, str],
     allow_hosts: Iterable[str] = (), rebase: Iterable[str] = (),
-    progress: Progress = lambda elapsed_s, started: None,
+    progress: Progress = lambda line: None,
 ) -> None:  # fmt: skip
     """Run a load against the service at `target`, a URL, and write its facts into `folder`.
 
-    `progress` is told, about once a second, the seconds since the load was asked for and the
-    visits that all processes have started. Raises UsageError, TargetError or HarnessError
-    where there is no evidence, and KeyboardInterrupt once the visits under way have ended.
+    `progress` is told about once a second how far the load is, in words. Raises UsageError,
+    TargetError or HarnessError where there is no evidence, and KeyboardInterrupt once the visits
+    under way have ended.
     """
     job = Job.of(
         load, target=target, root=root, folder=folder,
@@ -62,6 +62,17 @@ def drive(
         raise kind(worst.slug, worst.message, where=worst.where, next_step=worst.next_step)
 
 
+def pace_text(load: Load) -> str:
+    """Say in words what a load was asked for: its pace, and what else bounds it."""
+    counted = ["each scenario once"] if load.single_run else []
+    if load.max_runs is not None:
+        counted.append(f"at most {load.max_runs} visit{'' if load.max_runs == 1 else 's'} each")
+    pace = str(load.pace)
+    if counted and load.pace.duration_s >= UNTIMED_S:
+        pace = pace.partition(" for ")[0]
+    return ", ".join([pace, *counted])
+
+
 def _begun(load: Load, target: str) -> LoadBegun:
     pace = load.pace
     visits = asked = None
@@ -73,9 +84,10 @@ def _begun(load: Load, target: str) -> LoadBegun:
         if load.max_runs is not None:
             visits = pace.count * load.processes * load.max_runs
     return LoadBegun(
-        load=load.name, scenarios=load.scenarios, target=target, pace=str(pace),
+        load=load.name, scenarios=load.scenarios, target=target, pace=pace_text(load),
         duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,
         objectives=tuple(objective.text for objective in load.objectives),
+        stop_at_failure=load.stop_at_failure,
     )  # fmt: skip
 
 
@@ -126,12 +138,12 @@ def _refuse_dead(target: str) -> None:
 def _run(job: Job, env: Mapping[str, str], tail: Tail, progress: Progress) -> None:
     log = Path(job.folder) / "logs" / f"load-{job.name}.log"
     log.parent.mkdir(exist_ok=True)
-    with log.open("ab") as output:
+    with log.open("ab") as file:
         child = Child(
             [sys.executable, "-m", "harness.load.host", msgspec.json.encode(job).decode()],
             env=env,
             cwd=Path(job.root),
-            output=output,
+            output=sys.stderr.buffer if job.verbose else file,
         )
     try:
         _follow(child, job, log, tail, progress)
@@ -159,7 +171,7 @@ def _follow(child: Child, job: Job, log: Path, tail: Tail, progress: Progress) -
         if now - told >= _PROGRESS_S:
             told += _PROGRESS_S
             tail.read()
-            progress(now - began, tail.started)
+            progress(f"load {job.name}: {_so_far(job, tail)}")
         if now - began > limit_s:
             raise HarnessError(
                 "load/hung",
@@ -167,6 +179,16 @@ def _follow(child: Child, job: Job, log: Path, tail: Tail, progress: Progress) -
                 where=str(log),
                 next_step="read that log; a scenario or fixture that blocks the loop is common",
             )
+
+
+def _so_far(job: Job, tail: Tail) -> str:
+    left_s = float(job.pace.duration_s) + job.ramp_up_s - tail.at_s
+    if not tail.at_s:
+        return "setting up"
+    when = f"{left_s:.0f} s left" if left_s > 0 else "waiting for the visits under way"
+    if job.pace.duration_s >= UNTIMED_S:
+        when = f"{tail.at_s:.0f} s"
+    return f"{when}, {tail.started} visits, {tail.failed} failed"
 
 
 def _interrupt(child: Child) -> None:
@@ -180,10 +202,11 @@ def _interrupt(child: Child) -> None:
 
 
 class Tail:
-    """Follows the files of a load's processes: their newest snapshots, and their problems."""
+    """Follows the files of a load's processes: how far they are, and their problems."""
 
     def __init__(self, folder: Path, load: str) -> None:
         self.problems: list[Problem] = []
+        self.failed = 0
         self._folder = folder
         self._pattern = f"load-{glob.escape(load)}.*.jsonl"
         self._offsets: dict[Path, int] = {}
@@ -208,8 +231,15 @@ class Tail:
             return  # whoever judges will name it
         if isinstance(fact, Snapshot):
             self._snapshots[fact.process] = fact
+            visits = (tally for tally in fact.tallies if tally.step is None)
+            self.failed += sum(tally.sent - tally.ok for tally in visits)
         elif isinstance(fact, Problem):
             self.problems.append(fact)
+
+    @property
+    def at_s(self) -> float:
+        """When the newest was written, in seconds from the start; 0 before there is one."""
+        return max((snapshot.at_s for snapshot in self._snapshots.values()), default=0.0)
 
     @property
     def started(self) -> int:

@@ -93,7 +93,7 @@ class Places:
     def told(self, error: BaseException) -> str:
         """Say what was raised, in few words; of an assertion, the line that did not hold."""
         try:
-            said = " ".join(str(error).split())
+            said = " ".join(" ".join([str(error), *getattr(error, "__notes__", ())]).split())
         except Exception:  # an exception of the scenario's own may be broken, too
             said = "(which cannot be written)"
         if isinstance(error, AssertionError):

@@ -13,7 +13,6 @@ from random import Random
 
 from harness.errors import EvidenceError, HarnessError
 from harness.evidence import Part
-from harness.load.address import Addresses
 from harness.load.board import DRAIN_S, Board, Stop
 from harness.load.book import Book
 from harness.load.job import Job
@@ -51,7 +50,7 @@ class Generator:
         self._book = book
         self._part = part
         self._most_in_flight = most_in_flight
-        self._addresses = Addresses(job.target, rebase=job.rebase, allow_hosts=job.allow_hosts)
+        self._addresses = job.addresses
         self._random = Random(f"{job.seed}/{process}")  # noqa: S311 - a mix, not a secret
         self._visitors: list[Visitor] = []
         self._idle: list[Visitor] = []
@@ -220,9 +219,9 @@ class Generator:
         """Measure how late the loop runs what is due: whatever is late is late for visits, too."""
         every_ns = int(HEARTBEAT_S * _S)
         while True:
-            due_ns = self._book.now() + every_ns
+            due_ns, starved_ns = self._book.now() + every_ns, _starved_ns()
             await asyncio.sleep(HEARTBEAT_S)
-            self._book.lagged(self._book.now() - due_ns, every_ns)
+            self._book.lagged(self._book.now() - due_ns, every_ns, _starved_ns() - starved_ns)
 
     async def _report(self) -> None:
         try:
@@ -245,3 +244,12 @@ class Generator:
         while True:
             await tell(self._scenarios, "current_workers", workers=len(self._visitors))
             await asyncio.sleep(1)
+
+
+def _starved_ns() -> int:
+    """Return for how long this process has been ready to run and not running; 0 if unknown."""
+    try:
+        with open("/proc/self/schedstat", "rb") as file:  # Linux alone tells
+            return int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0

@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,9 @@ import msgspec
 from harness import leash
 from harness.errors import HarnessError
 from harness.evidence import Part, problem
-from harness.guard import Guard, once
+from harness.guard import Guard, OnRefused, once
+from harness.load.address import ForeignHostError
+from harness.load.aloud import print_exchange
 from harness.load.board import Board, Stop
 from harness.load.book import Book
 from harness.load.failure import outside_call
@@ -29,6 +32,7 @@ from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.loop import Loop
 from harness.load.molotov import Scenarios, load
+from harness.scenarios import PROCESS
 
 START_MARGIN_S = 0.05
 """From when every generator is ready to the start of the load."""
@@ -41,7 +45,7 @@ _POLL_S = 0.02
 def main(encoded: str) -> int:
     """Run a load and return an exit code; what happened is in the run folder."""
     job = msgspec.json.decode(encoded, type=Job)
-    _keep_leash()
+    keep_leash()
     try:
         with Part(Path(job.folder), f"load-{job.name}.host") as part:
             _host(job, part)
@@ -53,7 +57,7 @@ def main(encoded: str) -> int:
     return 0
 
 
-def _keep_leash() -> None:
+def keep_leash() -> None:
     """Leave the leash to a process of its own: holding it takes a thread, and we are to fork."""
     if leash.VARIABLE not in os.environ:
         return
@@ -69,20 +73,27 @@ def _keep_leash() -> None:
 
 def _host(job: Job, part: Part) -> None:
     arguments = job.arguments()
+    with Guard(_noting(part, job), job.allow_hosts):
+        os.environ["HARNESS_TARGET"] = job.target
+        scenarios = load(job.scenarios, Path(job.root), job.addresses, job.extensions)
+        if job.single is not None:
+            scenarios = scenarios.only(job.single)
+        if job.verbose > 1:
+            scenarios = replace(scenarios, listeners=(*scenarios.listeners, print_exchange))
+        _set_up(scenarios, arguments)
+        board = Board(job.processes)
+        try:
+            _generators(job, part, scenarios, arguments, board)
+        finally:
+            if job.processes > 1 or not board.has_finished(0):
+                _tear_down(scenarios)
 
+
+def _noting(part: Part, job: Job) -> OnRefused:
     def refused(host: str, port: int | None) -> None:
         part.note(outside_call(host, port, job.scenarios))
 
-    with Guard(once(refused), job.allow_hosts):
-        os.environ["HARNESS_TARGET"] = job.target
-        scenarios = load(job.scenarios, Path(job.root))
-        if job.single is not None:
-            scenarios = scenarios.only(job.single)
-        _set_up(scenarios, arguments)
-        try:
-            _generators(job, part, scenarios, arguments)
-        finally:
-            _tear_down(scenarios)
+    return once(refused)
 
 
 def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:
@@ -90,7 +101,7 @@ def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:
         return
     try:
         scenarios.global_setup(arguments)
-    except KeyboardInterrupt:
+    except (ForeignHostError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise HarnessError(
@@ -110,9 +121,10 @@ def _tear_down(scenarios: Scenarios) -> None:
         traceback.print_exc()
 
 
-def _generators(job: Job, part: Part, scenarios: Scenarios, arguments: Namespace) -> None:
+def _generators(
+    job: Job, part: Part, scenarios: Scenarios, arguments: Namespace, board: Board
+) -> None:
     """Fork the generators, start them together and wait for all of them."""
-    board = Board(job.processes)
     heard: list[int] = []
 
     def told(number: int, frame: object) -> None:
@@ -187,12 +199,21 @@ def _generate(
     """Be a generator. Its host hears the signals and tells it by the board."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    book = Book(process, scenarios.places, board, stop_at_failure=job.stop_at_failure)
-    part = Part(Path(job.folder), f"load-{job.name}.{process}")
-    with part, Guard(book.outside, job.allow_hosts):
-        generator = Generator(job, process, scenarios, arguments, board=board, book=book, part=part)
-        # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
-        Loop().run_until_complete(generator.run())
+    os.environ[PROCESS] = f"{process}/{job.processes}"
+    book = Book(
+        process, scenarios.places, board,
+        stop_at_failure=job.stop_at_failure, verbose=job.verbose > 0,
+    )  # fmt: skip
+    with Part(Path(job.folder), f"load-{job.name}.{process}") as part:
+        with Guard(book.outside, job.allow_hosts):
+            generator = Generator(
+                job, process, scenarios, arguments, board=board, book=book, part=part
+            )
+            # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
+            Loop().run_until_complete(generator.run())
+        if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
+            with Guard(_noting(part, job), job.allow_hosts):
+                _tear_down(scenarios)
     board.finished(process)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from harness.load.address import Addresses
 from harness.pace import Pace, Rate, Workers
 from harness.plan import Load
 
@@ -36,6 +37,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float = 0.0
     ramp_up_s: float = 0.0
     seed: int = 0
+    extensions: tuple[str, ...] = ()
+    verbose: int = 0
     allow_hosts: tuple[str, ...] = ()
     rebase: tuple[str, ...] = ()
 
@@ -54,6 +57,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             processes=load.processes, max_runs=load.max_runs, single=load.single,
             single_run=load.single_run, stop_at_failure=load.stop_at_failure,
             delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, seed=load.seed,
+            extensions=load.extensions, verbose=load.verbose,
             allow_hosts=allow_hosts, rebase=rebase,
         )  # fmt: skip
 
@@ -64,6 +68,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             return Rate(Fraction(self.rate), Fraction(self.duration))
         return Workers(self.workers or 1, Fraction(self.duration))
 
+    @property
+    def addresses(self) -> Addresses:
+        """What the addresses in its scenarios mean."""
+        return Addresses(self.target, rebase=self.rebase, allow_hosts=self.allow_hosts)
+
     def arguments(self) -> Namespace:
         """Return what Molotov's fixtures call `args`: its command line's options by its names."""
         duration = Fraction(self.duration)
@@ -72,7 +81,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             duration=int(duration) if duration.denominator == 1 else float(duration),
             max_runs=self.max_runs, ramp_up=self.ramp_up_s, delay=self.delay_s,
             single_mode=self.single, single_run=self.single_run, exception=self.stop_at_failure,
-            quiet=True, verbose=0, debug=False, console=True, console_update=0.2, config=None,
-            version=False, fail=None, sizing=False, sizing_tolerance=5.0, statsd=False,
-            statsd_address=DEFAULT_STATSD, uvloop=True, use_extension=None, force_shutdown=False,
+            quiet=not self.verbose, verbose=self.verbose, debug=False, console=True,
+            console_update=0.2, config=None, version=False, fail=None, sizing=False,
+            sizing_tolerance=5.0, statsd=False, statsd_address=DEFAULT_STATSD, uvloop=True,
+            use_extension=[*self.extensions] or None, force_shutdown=False,
         )  # fmt: skip

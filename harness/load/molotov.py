@@ -1,17 +1,19 @@
 """A scenario file and what its decorators registered: the only import of Molotov.
 
 Molotov's registries are globals of its own, so a process can load one file. Only its public
-functions are used to read them; two are replaced before the file is imported: the decorator
-`scenario`, to notice a name that is registered twice, which Molotov would silently overwrite,
-and `get_context`, which finds its session's context by Molotov's own private means.
+functions are used to read them; some are replaced before the file is imported: the decorator
+`scenario`, to notice a name that is registered twice, which Molotov would silently overwrite;
+`get_context`, which finds its session's context by Molotov's own private means; `request` and
+`json_request`, so that addresses mean to them what they mean to a session.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -21,11 +23,14 @@ from typing import Any
 import molotov
 import molotov.api
 import molotov.session
+import molotov.util
+from yarl import URL
 
 from harness.errors import HarnessError, UsageError, nearest
+from harness.load.address import Addresses
 from harness.load.failure import Places
 
-_MODULE = "loadtest"  # the name under which Molotov imports a file
+_MODULE, _EXTENSION = "loadtest", "extension"  # the names under which Molotov imports files
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +98,29 @@ class Scenarios:
         raise LookupError(f"scenario_picker() returned {name!r}, which is no scenario")
 
 
-def load(name: str, root: Path) -> Scenarios:
+def load(name: str, root: Path, addresses: Addresses, extensions: Sequence[str] = ()) -> Scenarios:
     """Import the scenario file, or the dotted module, `name`, and return what it registered.
 
-    Raises UsageError for what cannot be a scenario file, HarnessError where importing it raises.
+    `extensions` are named alike and imported before it. Raises UsageError for what cannot be a
+    scenario file, HarnessError where importing it raises.
     """
     _prepend(root)
-    file, imported = _located(name, root)
+    molotov.get_context = molotov.session.get_context = _context
+    for helper in ("request", "json_request"):
+        resolving = _resolving(getattr(molotov.util, helper), addresses)
+        setattr(molotov, helper, resolving)
+        setattr(molotov.util, helper, resolving)
+    for extension in extensions:
+        _import(extension, root, _EXTENSION)
+    return _registered(_import(name, root, _MODULE))
+
+
+def _import(name: str, root: Path, module: str) -> Places:
+    """Import a file, as `module`, or a dotted module, and return its places."""
+    file, imported = _located(name, root, module)
     places = Places(file, root)
     _compile(file, places)
     _prepend(file.parent)
-    molotov.get_context = molotov.session.get_context = _context
     original = molotov.api.scenario
     molotov.scenario = molotov.api.scenario = _watching(original, places)
     try:
@@ -114,14 +131,14 @@ def load(name: str, root: Path) -> Scenarios:
         raise _import_failed(error, places) from error
     finally:
         molotov.scenario = molotov.api.scenario = original
-    return _registered(places)
+    return places
 
 
-def _located(name: str, root: Path) -> tuple[Path, Callable[[], object]]:
+def _located(name: str, root: Path, module: str) -> tuple[Path, Callable[[], object]]:
     """Return the file that `name` means, and what imports it."""
     path = (root / name).resolve()
     if path.is_file():
-        return path, lambda: _execute(path)
+        return path, lambda: _execute(path, module)
     if "/" in name or name.endswith(".py"):
         raise _unreadable(name, "is a folder" if path.is_dir() else "does not exist")
     is_name = all(part.isidentifier() for part in name.split("."))
@@ -151,7 +168,7 @@ def _import_failed(error: BaseException, places: Places) -> HarnessError:
 def _unreadable(where: str, told: str) -> UsageError:
     return UsageError(
         "load/scenario-file",
-        f"the scenario file {told}",
+        f"this file {told}",
         where=where,
         next_step="name a Python file with Molotov scenarios, such as scenarios/mix.py",
     )
@@ -175,12 +192,12 @@ def _compile(file: Path, places: Places) -> None:
         raise _unreadable(places.shown(str(file), 0), f"is not Python: {error}") from None
 
 
-def _execute(file: Path) -> None:
-    spec = importlib.util.spec_from_file_location(_MODULE, file)
+def _execute(file: Path, name: str) -> None:
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module  # dataclasses look for the module of their class here
+    sys.modules[name] = module  # dataclasses look for the module of their class here
     spec.loader.exec_module(module)
 
 
@@ -231,5 +248,15 @@ def _registered(places: Places) -> Scenarios:
 
 
 def _context(session: Any) -> Any:
-    """Stand in for `molotov.get_context`: `args`, `worker_id`, `step` and `statsd`."""
+    """Stand in for `molotov.get_context`."""
     return session.context
+
+
+def _resolving(original: Callable[..., Any], addresses: Addresses) -> Callable[..., Any]:
+    """Wrap `molotov.request` or `json_request`; both take a method, too."""
+
+    @functools.wraps(original)
+    def request(endpoint: str | URL, *args: Any, **options: Any) -> Any:
+        return original(addresses.resolve(URL(endpoint)), *args, **options)
+
+    return request

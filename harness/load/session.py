@@ -30,6 +30,7 @@ uvicorn 5 s), since one that the server closes while a request is on its way loo
 """
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
+_SHOWN = 120  # bytes of an unwelcome answer
 _Leave = Callable[[Any, BaseException | None], Awaitable[None]]
 
 
@@ -81,6 +82,7 @@ class Session:
         **options: Any,
     ) -> None:  # fmt: skip
         self.context = context
+        self.statsd = None  # where Molotov's own template looks for it
         self.visit: Visit | None = None
         self._book = book
         self._addresses = addresses
@@ -144,7 +146,12 @@ class Session:
         if visit is None:
             return await self._client.request(method, address, **options)
         step = self._book.ask(visit, self._addresses.step(method, address))
-        response = await self._sent(step, self._client.request(method, address, **options))
+        try:
+            response = await self._sent(step, self._client.request(method, address, **options))
+        except aiohttp.ClientConnectorError as error:
+            if hint := self._addresses.hint(address):
+                error.add_note(hint)
+            raise
         self._book.answered(step, response.status)
         self._unread[response] = step
         response.content.on_eof(lambda: self._read(response, step))
@@ -189,7 +196,7 @@ class Session:
         if self._base_url is not None:
             asked = self._base_url.join(asked)
         try:
-            return self._addresses.resolve(asked)
+            address = self._addresses.resolve(asked)
         except ForeignHostError as error:
             told = ForeignHostError(error.url, self._book.places.here())
             self._book.give_up(told, Stop.CANCEL)
@@ -197,6 +204,9 @@ class Session:
                 refused = OutsideCallError(told.message)
                 self._book.failed(self._book.ask(visit, f"GET {asked.path}"), refused)
             raise OutsideCallError(told.message) from error
+        if origin := self._addresses.rebased(asked):
+            self._book.rebased(origin)
+        return address
 
     async def _hop(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -225,6 +235,10 @@ class Session:
                 await self._close(response, step, error)
             finally:
                 self._unread.pop(response, None)
+        elif self.visit is not None and error is not None and response.status >= 400:
+            # All of it has come, and what of it the scenario has not read is still here.
+            body = response.content.read_nowait(_SHOWN) if not response.content.exception() else b""
+            self._book.explained(self.visit, response.status, body)
         response.release()
         await response.wait_for_close()
 
@@ -245,9 +259,12 @@ class Session:
 
     async def _drain(self, response: aiohttp.ClientResponse, step: Step) -> None:
         """Read the rest of a body, for as long as the client's own timeouts allow."""
+        first = b""
         try:
-            while await response.content.readany():
-                pass
+            while chunk := await response.content.readany():
+                first += chunk[: _SHOWN - len(first)]
+            if response.status >= 400:
+                self._book.explained(step.visit, response.status, first)
         except asyncio.CancelledError:
             self._book.failed(step, TimeoutError("given up by the scenario within the body"))
             raise

@@ -19,6 +19,14 @@ NO_SCENARIO = "(scenario_picker)"
 """What visits are counted under for which the file's own picker named no scenario."""
 
 
+class Context(SimpleNamespace):
+    """What ``molotov.get_context(session)`` returns: `args`, `worker_id`, `step`, `statsd`."""
+
+    def attach(self, name: str, value: object) -> None:
+        """Keep something of the scenario file's own, as Molotov's documentation shows."""
+        setattr(self, name, value)
+
+
 class Visitor:
     """Sets itself up as the scenario file says, visits, and tears down.
 
@@ -35,7 +43,7 @@ class Visitor:
         self._addresses = addresses
         self._book = book
         self._random = random
-        self._context = SimpleNamespace(args=arguments, worker_id=number, step=0, statsd=None)
+        self._context = Context(args=arguments, worker_id=number, step=0, statsd=None)
         self._session: Session | None = None
 
     async def arrive(self) -> None:

@@ -251,6 +251,8 @@ def _notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
         yield too_few
     if load.run and not load.run.queueing_visible:
         yield outline.CLOSED_PACE
+    if load.run and (rebased := outline.rebased(load.run)):
+        yield rebased
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:5]:
         yield f"Not valid: {reason or 'the generator, not the target, may have set the figures'}"

@@ -158,6 +158,12 @@ def started(run: LoadRun) -> str:
     )
 
 
+def rebased(run: LoadRun) -> str:
+    """Tell which requests were sent to the target instead of elsewhere; empty if none were."""
+    told = [f"{plural(number, 'request')} for {origin}" for origin, number in run.rebased.items()]
+    return f"Sent to the target instead: {', '.join(told)}." if told else ""
+
+
 def step(row: LoadRow) -> str:
     """Name a row as an objective would."""
     return f"{row.scenario} (visits)" if row.step is None else f'{row.scenario} "{row.step}"'

@@ -146,6 +146,8 @@ def _load_notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
         yield too_few
     if load.run and not load.run.queueing_visible:
         yield outline.CLOSED_PACE
+    if load.run and (rebased := outline.rebased(load.run)):
+        yield line(rebased, 2 * _WIDTH)
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:_MOST_ROWS]:
         yield f"! not valid: {line(reason, _WIDTH) or 'the generator set the figures'}"

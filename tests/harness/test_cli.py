@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.request import Live
 from tests.harness.project import Project
 from tests.harness.project import clean as _clean
 
@@ -201,6 +202,36 @@ def test_a_scenario_that_always_fails_exits_1_quietly_or_not(project: Project) -
 
     assert code == 1
     assert "mix.py:12 in index: assertion" in output
+
+
+def test_a_load_that_stops_at_a_failure_that_is_tolerated_has_not_passed(project: Project) -> None:
+    project.change("mix.py", "== 200", "== 500")
+
+    code, output = project.harness("load", "mix.py", "-x", "-f", "9", "-d", "30", "-q")
+
+    assert code == 2, output
+    assert "it ended at its first failed visit" in output
+
+
+@pytest.mark.parametrize(("every_s", "told"), [(0, "9 s left\n8 s left\n"), (1e9, "")])
+def test_how_far_a_run_is_is_a_line_now_and_then_but_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], every_s: float, told: str
+) -> None:
+    monkeypatch.setattr("harness.cli.request._EVERY_S", every_s)
+    log, terminal = Live(), Live(rewriting=True)
+
+    log("9 s left")
+    log("8 s left")
+    assert capsys.readouterr().err == told
+    terminal("9 s left")
+    assert capsys.readouterr().err == "\r9 s left"  # and what clears the line, on a terminal
+
+
+def test_a_quiet_load_prints_its_verdict_and_nothing_before_it(project: Project) -> None:
+    code, output = project.harness("load", "mix.py", "-r", "2", "-q")
+
+    assert code == 0
+    assert output.startswith("PASS: 2 visits under load\n")
 
 
 def test_an_outside_call_fails_the_test_that_made_it_and_names_the_host(project: Project) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from harness import facts
@@ -96,6 +97,62 @@ def test_failed_visits_fail_and_quote_their_place() -> None:
     assert "mix.py:9 in read: assertion: assert 500 == 200" in (
         found["load/objective-missed"].message
     )
+
+
+def test_a_generator_that_others_kept_waiting_has_counted_its_failures_all_the_same() -> None:
+    late = snapshot(hundred(), lag_ms=900)
+    waited = msgspec.structs.replace(
+        late.health, blocked=snapshot(hundred(), lag_ms=1).health.loop_lag
+    )
+    starved = msgspec.structs.replace(late, health=waited)
+
+    outcome, found, _, rows = judged(load_of(["failures == 0"]), starved)
+
+    assert outcome is Outcome.PASS
+    assert "load/generator-blocked" not in found
+    assert "lagged 900 ms" in rows[0].invalid_because
+    assert outcome_of(load_of(["p99 < 1ms"]), starved) is Outcome.UNKNOWN
+    assert outcome_of(load_of(["failures == 0"]), late) is Outcome.UNKNOWN
+
+
+def test_rebased_requests_are_added_up_over_processes_and_seconds() -> None:
+    below = [
+        msgspec.structs.replace(
+            snapshot(hundred(), process=process, number=number, final=number == 2),
+            rebased={"http://localhost:5000": 10},
+        )
+        for process in (0, 1)
+        for number in (1, 2)
+    ]
+
+    _, _, run, _ = judged(load_of(["failures == 0"], processes=2), *below)
+
+    assert run.rebased == {"http://localhost:5000": 40}
+
+
+def test_a_scenario_whose_name_has_two_lines_is_quoted_on_one() -> None:
+    quoted = facts.Failed(
+        process=0, scenario="read\nPASS", kind="assertion", message="why", where="mix.py:9"
+    )
+    samples = visit(1, FailureKind.ASSERTION, 500)
+
+    _, found, _, _ = judged(load_of(["failures == 0"]), snapshot(samples), quoted)
+
+    assert found["load/objective-missed"].message.splitlines()[1:] == [
+        "mix.py:9 in read PASS: assertion: why"
+    ]
+
+
+def test_a_load_that_ended_at_its_first_failure_has_not_passed_with_one_tolerated() -> None:
+    asked = msgspec.structs.replace(load_of(["failures < 5"]), stop_at_failure=True)
+    samples = [*hundred(), *visit(1, FailureKind.ASSERTION)]
+
+    outcome, found, _, _ = judged(asked, snapshot(samples, at_s=2))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "first failed visit, after 2.0 s" in found["load/cut-short"].message
+    assert outcome_of(asked, snapshot(hundred(), at_s=10)) is Outcome.PASS
+    assert outcome_of(asked, snapshot(samples, at_s=10)) is Outcome.PASS  # its last visit
 
 
 def test_a_request_that_failed_counts_although_its_scenario_swallowed_the_error() -> None:

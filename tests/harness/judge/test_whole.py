@@ -53,7 +53,7 @@ def test_a_whole_run_without_anything_bad_passes() -> None:
     record = folded("gates", "functional-served", gates=gates(), functional_served=served("passed"))
 
     assert record.outcome is Outcome.PASS
-    assert record.headline == "1 tests passed (served); 1 limits kept"
+    assert record.headline == "1 test passed (served); 1 limit kept"
 
 
 def test_a_part_that_was_asked_for_and_is_not_there_is_unknown() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Facts
 from harness.facts import Begun, Failed, LoadBegun, Problem, Snapshot, Surprise
-from harness.load.drive import drive
+from harness.load.drive import drive, pace_text
 from harness.pace import parse_pace
 from harness.plan import Load
 from harness.tally import Tally, merged
@@ -139,16 +141,16 @@ def background(project: Project) -> Iterator[Callable[[str, str], subprocess.Pop
 
 
 def test_two_processes_make_the_visits_between_them(project: Project, service: Service) -> None:
-    told: list[tuple[float, int]] = []
+    told: list[str] = []
 
-    project.drive(SCENARIO, "50/s for 1500ms", processes=2, progress=lambda *one: told.append(one))
+    project.drive(SCENARIO, "50/s for 1500ms", processes=2, progress=told.append)
 
     assert sum(one.started for one in project.last.values()) == 75
     assert sorted(one.started for one in project.last.values()) == [37, 38]
     assert all(one.final for one in project.last.values())
     assert project.tallies["visit", None].ok == 75
     assert project.tallies["visit", "GET /things/{}"].ok == len(service.paths) == 75
-    assert told
+    assert re.fullmatch(r"load mix: (1 s left, \d+ visits, 0 failed|setting up)", told[0])
     (begun,) = project.facts(LoadBegun)
     assert (begun.asked_rate, begun.visits, begun.processes) == (50.0, 75, 2)
     assert begun.pace == "50/s for 1.5s"
@@ -162,6 +164,21 @@ def test_workers_are_counted_for_each_process(project: Project) -> None:
     assert project.tallies["visit", None].ok == 12
     (begun,) = project.facts(LoadBegun)
     assert (begun.asked_rate, begun.visits) == (None, 12)
+    assert begun.pace == "2 workers for 20s, at most 3 visits each"
+
+
+@pytest.mark.parametrize(
+    ("pace", "options", "said"),
+    [
+        ("2 workers for 24h", {"max_runs": 1}, "2 workers, at most 1 visit each"),
+        ("1 worker for 24h", {"single_run": True}, "1 worker, each scenario once"),
+        ("2 workers for 10s", {}, "2 workers for 10s"),
+    ],
+)
+def test_what_was_asked_is_said_without_a_duration_that_nobody_asked_for(
+    pace: str, options: dict[str, Any], said: str
+) -> None:
+    assert pace_text(Load("mix", "mix.py", parse_pace(pace), (), **options)) == said
 
 
 def test_a_whole_molotov_file_runs_unmodified(project: Project, service: Service) -> None:
@@ -173,7 +190,7 @@ import molotov
 @molotov.global_setup()
 def begin(args):
     molotov.set_var("who", f"{args.processes} processes of {args.workers} workers")
-    print("global_setup", os.getpid())
+    print("global_setup")
 
 @molotov.setup()
 async def setup(worker_id, args):
@@ -187,7 +204,10 @@ async def setup_session(worker_id, session):
 async def second(session):
     context = molotov.get_context(session)
     assert session.who == "1 processes of 1 workers"
-    assert (context.worker_id, context.step) == (0, 1), context
+    assert (context.worker_id, context.step, context.statsd) == (0, 1, None), context
+    assert session.statsd is None
+    context.attach("seen", 1)
+    molotov.set_var("seen", molotov.get_context(session).seen)
     assert molotov.request(os.environ["HARNESS_TARGET"] + "/")["content"] == "hello"
 
 @molotov.events()
@@ -205,7 +225,7 @@ def teardown(worker_id):
 
 @molotov.global_teardown()
 def end():
-    print("global_teardown", os.getpid())
+    print("global_teardown", molotov.get_var("seen"))
 """
     )
     project.drive(text, "1 worker for 20s", single_run=True)
@@ -214,7 +234,7 @@ def end():
     assert project.tallies["known", None].ok == 1
     said = project.log.split()
     assert said[0] == "global_setup"
-    assert said[-2:] == ["global_teardown", said[1]]
+    assert said[-2:] == ["global_teardown", "1"]  # of one process: it knows what the visits did
     assert "response_received 200 /things/1" in project.log
     assert "teardown_session\nteardown\n" in project.log
 
@@ -228,7 +248,34 @@ def test_failures_say_what_did_not_hold_and_where(project: Project) -> None:
     failed = project.facts(Failed)
     assert len(failed) == 5
     assert failed[0].where == "mix.py:10"
-    assert failed[0].message == ("assert response.status == 200 (last answer: GET /status/{}: 503)")
+    assert failed[0].message == (
+        "assert response.status == 200 (last answer: GET /status/{}: 503 hello)"
+    )
+
+
+def test_a_rebased_origin_is_counted_in_the_facts(project: Project, service: Service) -> None:
+    text = (
+        SCENARIO.replace("{TARGET}", "http://shop.example.org:8080")
+        + """
+    await session.get("http://localhost:5000/things/2")
+    await session.get("/things/3")
+"""
+    )
+    rebase = ("http://shop.example.org:8080", "http://localhost:5000", project.target)
+    project.drive(text, "2 workers for 20s", rebase=rebase, max_runs=3)
+
+    counted = sum((Counter(one.rebased) for one in project.facts(Snapshot)), Counter())
+    assert counted == {"http://shop.example.org:8080": 6, "http://localhost:5000": 6}
+    assert len(service.paths) == 18
+
+
+def test_an_address_at_which_nothing_answers_says_what_it_may_have_meant(project: Project) -> None:
+    text = SCENARIO.replace("{TARGET}", "http://localhost:1")
+    project.drive(text, "1 worker for 20s", max_runs=1)
+
+    (failed,) = project.facts(Failed)
+    assert failed.kind == "refused"
+    assert "if it means the target: --rebase http://localhost:1" in failed.message
 
 
 @pytest.mark.parametrize("where", ["import", "global_setup", "visit", "stream"])

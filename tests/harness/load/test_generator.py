@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ from harness.plan import Load
 from harness.sample import FailureKind
 from harness.tally import Tally, merged
 
-from .conftest import Service
+from .conftest import Script, Service
 
 Visit = Callable[[Any], Awaitable[object]]
 
@@ -229,6 +230,31 @@ async def test_a_request_that_was_left_behind_and_hangs_is_not_waited_for_for_ev
 
     assert outcome.visits().ok == 1
     assert outcome.tallies["visit", "GET /"].failures == {FailureKind.UNFINISHED: 1}
+
+
+async def test_a_malformed_body_that_aiohttp_waits_for_holds_a_load_up_no_longer_than_its_drain(
+    tmp_path: Path, misbehaving: Callable[[Script], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.load.generator.DRAIN_S", 0.3)
+
+    def malformed(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        time.sleep(0.05)
+        connection.sendall(b"no size\r\nhello\r\n")
+        connection.recv(1)
+
+    async def visit(session: Any) -> None:
+        async with session.get("/") as response:  # an unmodified scenario waits for 300 s
+            await response.read()
+
+    outcome = await ran(
+        tmp_path, scenarios(visit), "1 worker for 1s", target=misbehaving(malformed)
+    )
+
+    assert outcome.last.at_s < 5
+    assert outcome.visits().failed == outcome.visits().sent
+    assert outcome.tallies["visit", "GET /"].failed
 
 
 async def test_what_never_ended_says_what_it_waited_for(tmp_path: Path, service: Service) -> None:

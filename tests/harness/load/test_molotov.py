@@ -9,6 +9,7 @@ import molotov.api
 import pytest
 
 from harness.errors import HarnessError, UsageError
+from harness.load.address import Addresses
 from harness.load.molotov import Scenarios, load
 
 Load = Callable[..., Scenarios]
@@ -34,7 +35,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         file = tmp_path / "scenarios" / "mix.py"
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return load(name, tmp_path)
+        return load(name, tmp_path, Addresses("http://127.0.0.1:1"))
 
     return write_and_load
 

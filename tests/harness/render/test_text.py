@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from harness.record import Record
-from harness.render import Renderer, text
+from harness.render import Renderer, html, text
 from harness.verdict import Finding, Outcome
 
 GOLDEN = """\
@@ -144,6 +144,22 @@ def test_rows_that_the_generator_spoiled_are_marked(representative: Record) -> N
 def test_a_closed_pace_says_that_queueing_is_not_visible(representative: Record) -> None:
     closed = [msgspec.structs.replace(run, queueing_visible=False) for run in representative.loads]
     assert "queueing is not visible" in text.render(changed(representative, loads=closed))
+
+
+def test_requests_that_were_sent_to_the_target_instead_are_named_in_both(
+    representative: Record,
+) -> None:
+    sent = {"http://localhost:5000": 1200, "http://shop.example.org": 1}
+    run = msgspec.structs.replace(representative.loads[0], rebased=sent)
+    record = changed(representative, loads=[run, *representative.loads[1:]])
+    said = (
+        "Sent to the target instead: 1,200 requests for http://localhost:5000, "
+        "1 request for http://shop.example.org."
+    )
+
+    assert said in text.render(record)
+    assert said in html.render(record)
+    assert "Sent to the target instead" not in text.render(representative)
 
 
 def test_rows_of_a_load_that_recorded_no_run_are_shown(representative: Record) -> None:
