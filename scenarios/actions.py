@@ -14,9 +14,11 @@ from uuid import uuid4
 
 from molotov import global_setup, global_teardown, scenario
 
-TARGET = os.environ.get("HARNESS_TARGET", "http://localhost:5000").rstrip("/")
-DATA = os.environ.get("HARNESS_TARGET_DATASERVICE", "http://localhost:5002").rstrip("/")
-DEALER = os.environ.get("HARNESS_TARGET_TOKENDEALER", "http://localhost:5001").rstrip("/")
+from harness.scenarios import base_url
+
+TARGET = base_url()
+DATA = base_url("dataservice")
+DEALER = base_url("tokendealer")
 WRITER = {
     "grant_type": "client_credentials",
     "client_id": "dataservice-writer",
