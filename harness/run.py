@@ -131,7 +131,8 @@ class Run:
             )
 
     def _tests_so_far(self, part: str) -> str:
-        facts = self.folder.facts().part(part) or ()
+        noted = self.folder.facts()
+        facts = (*(noted.part(part) or ()), *noted.below(part))
         return f"{sum(isinstance(fact, Tested) for fact in facts)} done"
 
     def _plugin_options(self, target: Target) -> list[str]:
@@ -230,7 +231,8 @@ class Run:
 
     def _raise_usage(self, part: str) -> None:
         """Stop everything where a child found that the request makes no sense."""
-        for fact in self.folder.facts().part(part) or ():
+        facts = self.folder.facts()
+        for fact in (*(facts.part(part) or ()), *facts.below(part)):
             if isinstance(fact, Problem) and fact.exit_code == UsageError.exit_code:
                 raise UsageError(
                     fact.slug, fact.message, where=fact.where, next_step=fact.next_step

@@ -7,6 +7,7 @@ import contextlib
 from typing import Any
 
 from harness.errors import TargetError
+from harness.loops import across
 from harness.targets import Asgi, Message, Receive, Scope, Send
 
 STARTUP_S = 60.0
@@ -27,8 +28,10 @@ class Inproc:
         self._state: dict[str, Any] = {}
         self._failure: str | None = None
         self._task: asyncio.Task[None] | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Inproc:
+        self._home = asyncio.get_running_loop()
         asgi = {"version": "3.0", "spec_version": "2.0"}
         scope = {"type": "lifespan", "asgi": asgi, "state": self._state}
         self._task = asyncio.ensure_future(self._lifespan(scope))
@@ -55,7 +58,11 @@ class Inproc:
         if scope["type"] == "websocket":
             scope.setdefault("subprotocols", [])
             receive = _connecting(receive)
-        await self.app(scope, receive, send)
+        here = asyncio.get_running_loop()
+        if self._home is None or self._home is here or not self._home.is_running():
+            await self.app(scope, receive, send)
+        else:  # a test's own loop, in a thread; what start-up made belongs to ours
+            await across(self._home, self.app)(scope, across(here, receive), across(here, send))
 
     async def _lifespan(self, scope: dict[str, Any]) -> None:
         try:
