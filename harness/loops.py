@@ -32,7 +32,8 @@ def aside(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> T:
         with contextlib.suppress(RuntimeError):  # nobody waited, and the loop is closed
             loop.call_soon_threadsafe(_set, over)
 
-    threading.Thread(target=work, name="harness-test", daemon=True).start()
+    thread = threading.Thread(target=work, name="harness-test", daemon=True)
+    loop.call_soon(thread.start)  # once the loop turns
     loop.run_until_complete(over)
     for variable, value in context.items():
         if variable.get(None) is not value:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import os
 import string
+import warnings
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote, unquote, urlsplit
 
-import webtest
-from webtest import lint
-
 from harness.errors import UsageError
 from harness.loops import result_of
 from harness.targets import Asgi, Message, Running, Scope
 from harness.targets.client import Exchanges, counted
+
+with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+    # WebOb imports cgi, and a project may take warnings for errors.
+    import webtest
+    from webtest import lint
 
 _DEFAULT_URL = "http://localhost"  # of a service that is in this process
 _RAW_PATH = "harness.raw_path"
