@@ -70,6 +70,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     bench = config.stash.get(_BENCH, None)
     if bench is not None:
         bench.close()
+    workers.save(config)
     recorder = config.stash.get(_RECORDER, None)
     if recorder is not None:
         recorder.close()

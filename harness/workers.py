@@ -47,9 +47,8 @@ def measure(config: pytest.Config) -> None:
         config.stash[_COVERAGE] = measuring
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Write down what was measured."""
+def save(config: pytest.Config) -> None:
+    """Write down what a worker measured."""
     measuring = config.stash.get(_COVERAGE, None)
     if measuring is not None:
         measuring.stop()

@@ -81,7 +81,9 @@ class Suite:
             said="\n".join(finding.message for finding in judgement.findings),
             outcomes={test.nodeid.partition("::")[2]: test.outcome for test in tests},
             reached={test.nodeid.partition("::")[2]: test.exchanges for test in tests},
-            not_checked={one.what.partition("::")[2] or one.what: one.why for one in judgement.not_checked},
+            not_checked={
+                one.what.partition("::")[2] or one.what: one.why for one in judgement.not_checked
+            },
             counted=sum(row.tests for row in rows),
         )
 
