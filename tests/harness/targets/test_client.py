@@ -178,6 +178,7 @@ async def test_a_start_up_that_gives_up_ends_the_service_and_not_the_tests(targe
     await service.__aexit__(None, None, None)
     # Else Hypercorn's task is collected later, its traceback parsed, and Python 3.11 cannot do so
     # while it parses something else (python/cpython#106905).
+    del service
     gc.collect()
 
 
