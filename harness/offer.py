@@ -136,7 +136,8 @@ def harness_first(request: pytest.FixtureRequest) -> tuple[Running, ...]:
     try:
         with _noting(request.config):
             first = [bench.beside(name) for name in sorted(wanted, key=str)]
-            first += [bench.reachable(name) for name in {service_of(item) for item in items}]
+            asked = {service_of(item) for item in items}
+            first += [bench.reachable(name) for name in sorted(asked, key=str)]
     except HarnessError as error:
         _fail(request.session, error)
     return tuple(service for services in first for service in services)

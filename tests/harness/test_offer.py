@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.evidence import Facts
 from harness.facts import PytestEnded
+from harness.targets.served import Port
 from harness.verdict import Outcome
 from tests.harness.project import clean
 from tests.harness.suite import PART, Suite
@@ -318,6 +322,38 @@ def test_a_client_class_of_a_projects_own_stays_what_it_is(suite: Suite) -> None
     judged = suite.judged(target="served")
 
     assert (judged.outcome, judged.reached) == (Outcome.PASS, {"test_mine": 2})
+
+
+@pytest.fixture
+def deployment(suite: Suite) -> Iterator[str]:
+    with Port.bound() as port:
+        bind = f"{port.address[0]}:{port.address[1]}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hypercorn", "-w", "0", "--bind", bind, "app:app"],
+        cwd=suite.root, env=clean(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection(port.address, timeout=1).close()
+            break
+        time.sleep(0.02)
+    yield port.url
+    process.kill()
+    process.wait()
+
+
+def test_the_same_tests_pass_against_a_deployment(suite: Suite, deployment: str) -> None:
+    suite.write("test_a.py", SYNC)
+    suite.write("test_b.py", UNITTEST)
+    suite.write("test_c.py", OWN)
+
+    judged = suite.judged("-k", "not wrong and not skipped", target=deployment)
+
+    assert judged.outcome is Outcome.PASS, judged.said
+    assert set(judged.outcomes.values()) == {"passed"}
+    unreached = {name for name, exchanges in judged.reached.items() if not exchanges}
+    assert unreached == {"test_without_a_target"}
 
 
 def test_where_the_deployments_port_is_dead_nothing_passes(suite: Suite) -> None:
