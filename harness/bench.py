@@ -7,31 +7,36 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import UsageError
+from quart import Quart
+
+from harness.errors import HarnessError, UsageError
 from harness.guard import Guard
 from harness.plan import Plan, Service
 from harness.rig import Rig, environment, rigged, starting
 from harness.target import Target, TargetKind
 from harness.targets import Asgi, Running
-from harness.targets.app import load_app
+from harness.targets.app import load_app, loaded_app
 from harness.targets.client import Exchanges
 from harness.targets.hang import Limits
 from harness.targets.inproc import Inproc
 from harness.targets.live import Live
+from harness.targets.own import own_clients
 from harness.targets.served import Served
 
 
 class Bench:
     """Started when it is first needed, closed once. `plan` may have no service.
 
-    `exchanges` are those of the tests with their target, until they are taken. Scratch files
-    lie in `folder`, where a process that is killed leaves them, or else where the system's do.
+    `exchanges` are those of the tests with their target, until they are taken; `under_test`
+    names the service of the test that is running, None: the plan's first. Scratch files lie in
+    `folder`, where a process that is killed leaves them, or else where the system's do.
     """
 
     def __init__(self, plan: Plan, root: Path, target: Target, folder: Path | None = None) -> None:
         self.plan = plan
         self.target = target
         self.exchanges = Exchanges()
+        self.under_test: str | None = None
         self.rig: Rig | None = None
         self._root = root
         self._folder = folder
@@ -55,6 +60,7 @@ class Bench:
             for service in reversed(self.plan.services):  # of two values the first service's holds
                 variables = self.rig.environment_of(service)
                 self._closing.enter_context(environment(variables))
+            self._closing.enter_context(own_clients(self.exchanges, self._wire_of))
         return self.rig
 
     def services(self, name: str | None = None) -> tuple[Running, ...]:
@@ -79,6 +85,39 @@ class Bench:
             return ()
         service = self.plan.named(name) if name else self.plan.service
         return tuple(self._served(other) for other in self.plan.called_by(service))
+
+    def reachable(self, name: str | None) -> tuple[Running, ...]:
+        """Import what must run before a test has asked for it: a service that is not in process.
+
+        Tests may reach it by clients of their own. Raises UsageError or TargetError.
+        """
+        known = bool(self.plan.services) or self.target.kind is TargetKind.LIVE
+        if self.target.kind is TargetKind.INPROC or not known:
+            return ()
+        return () if self.missing_live(name, has_stubs=False) else self.services(name)
+
+    def _wire_of(self, app: Quart) -> Asgi | None:
+        """Return the wire of the service under test, where that is `app` and not in process."""
+        name = self.under_test or self._first
+        service = next((one for one in self.plan.services if one.name == name), None)
+        if service is None or loaded_app(service.app) is not app:
+            return None
+        running = self._all_live if self.target.kind is TargetKind.LIVE else self._all_served
+        if self.target.kind is TargetKind.INPROC or name not in running:
+            return None
+        return running[name].wire
+
+    def is_alike(self, import_name: str, name: str | None) -> bool:
+        """Tell whether a service in process is of the application that has an import name.
+
+        Call it where no loop runs: the service is imported. What keeps it from that is told at
+        the session's end.
+        """
+        if self.target.kind is not TargetKind.INPROC or not self.plan.services:
+            return False
+        with contextlib.suppress(HarnessError):
+            return getattr(self.services(name)[-1].app, "import_name", "") == import_name
+        return False
 
     def missing_live(self, name: str | None, *, has_stubs: bool) -> str:
         """Say what a test would need of a live target that is not there; empty where it is."""

@@ -52,13 +52,17 @@ class Surprise(msgspec.Struct, tag="surprise", frozen=True, kw_only=True):
 
 
 class Tested(msgspec.Struct, tag="tested", frozen=True, kw_only=True):
-    """One functional test. `exchanges` counts the answers that it had from its target."""
+    """One functional test. `exchanges` counts the answers that it had from its target.
+
+    `apart` counts those of applications that it called in process by itself.
+    """
 
     nodeid: str
     where: str
     outcome: TestOutcome
     duration_s: float
     exchanges: int
+    apart: int = 0
     message: str = ""
     service: str = ""
     target: str = ""

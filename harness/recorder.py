@@ -20,12 +20,18 @@ _MOST_TEXT = 4_000
 
 
 class Recorder:
-    """Writes down each test, and how the session ended. Registered only where a run records."""
+    """Writes down each test, and how the session ended. Registered only where a run records.
 
-    def __init__(self, folder: Path, bench: Bench) -> None:
+    `worker` names the one of pytest-xdist's that this process is, whose facts are its own; the
+    process that has workers is told of their tests only where one of them died.
+    """
+
+    def __init__(self, folder: Path, bench: Bench, worker: str = "") -> None:
         self.last_test = ""
         self._bench = bench
-        self._part = Part(folder, functional_part(str(bench.target)))
+        self._worker = worker
+        part = functional_part(str(bench.target))
+        self._part = Part(folder, f"{part}.{worker}" if worker else part)
         self._part.__enter__()
         self._reports: list[pytest.TestReport] = []
         self._failed = False
@@ -56,6 +62,8 @@ class Recorder:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a module that could not be imported, or was skipped: its tests did not run."""
+        if self._worker:  # all of them find the same, and who has workers hears it once
+            return
         if report.skipped:
             self._collected += 1
             self.note(_left_out(report, self._bench))
@@ -78,6 +86,7 @@ class Recorder:
         """Note the test when it is over."""
         self._reports = []
         self._bench.exchanges.take()
+        self._bench.exchanges.take_apart()
         result = yield
         if _has_run(self._reports) and not self._failed:
             self.note(_tested(item, self._reports, self._bench))
@@ -87,13 +96,21 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep each phase's report of the test that is running."""
         self._reports.append(report)
+        if report.when not in ("setup", "call", "teardown"):  # whose worker died in it
+            self.note(
+                Tested(
+                    nodeid=_writable(report.nodeid), where=report.nodeid, outcome="failed",
+                    duration_s=0.0, exchanges=0, message=_message(report),
+                    service=_service(self._bench, None), target=_target(self._bench),
+                )
+            )  # fmt: skip
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """Note how the session ended, after all others had their say. Else, evidence is missing."""
         yield
         self.note_leftovers()
-        if session.exitstatus == pytest.ExitCode.OK:
+        if session.exitstatus == pytest.ExitCode.OK and self._bench.rig is not None:
             self._check_service()
         live = self._bench.target.kind is TargetKind.LIVE  # a deployment cannot use our stubs
         if self._bench.rig is not None and not live:
@@ -137,14 +154,18 @@ def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -
         (r for r in reports if (r.skipped or hasattr(r, "wasxfail")) and not _is_subtest(r)),
         reports[-1],
     )
+    name = service_of(item)
+    apart = bench.exchanges.take_apart()
+    alike = sum(bench.is_alike(one, name) for one in apart)
     return Tested(
         nodeid=_writable(item.nodeid),
         where=_where(item, decisive),
         outcome=_outcome(decisive),
         duration_s=sum(report.duration for report in reports),
-        exchanges=len(bench.exchanges.take()),
+        exchanges=len(bench.exchanges.take()) + alike,
+        apart=len(apart) - alike,
         message=_message(decisive),
-        service=_service(bench, service_of(item)),
+        service=_service(bench, name),
         target=_target(bench),
     )
 

@@ -114,11 +114,12 @@ class Run:
             child = leash.Child(argv, env=_environment(), cwd=self.root, output=output)
             try:
                 while child.wait(1.0) is None:
-                    facts = self.folder.facts().part(part) or ()
+                    noted = self.folder.facts()
+                    facts = (*(noted.part(part) or ()), *noted.below(part))
                     if not aloud:
                         done = sum(isinstance(fact, Tested) for fact in facts)
                         self.tick(f"functional tests, {target}: {done} done")
-                    if any(isinstance(fact, PytestEnded) for fact in facts):
+                    if any(isinstance(fact, PytestEnded) for fact in noted.part(part) or ()):
                         child.wait(_HUNG_END_S if _is_hung(facts) else _PYTEST_END_S)
                         break
             finally:
@@ -260,7 +261,8 @@ class Run:
 
     def _raise_usage(self, part: str) -> None:
         """Stop everything where a child found that the request makes no sense."""
-        for fact in self.folder.facts().part(part) or ():
+        facts = self.folder.facts()
+        for fact in (*(facts.part(part) or ()), *facts.below(part)):
             if isinstance(fact, Problem) and fact.exit_code == UsageError.exit_code:
                 raise UsageError(
                     fact.slug, fact.message, where=fact.where, next_step=fact.next_step

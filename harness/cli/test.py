@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import click
 
 from harness.cli import VERBS
@@ -36,11 +38,12 @@ from harness.target import AppPath, Target, TargetKind, parse_targets, refuse_fo
 @reports_option
 @json_option
 @click.option("-k", "keyword", metavar="EXPR", help="pytest's -k: only tests that match.")
+@click.option("-n", "workers", metavar="N", help="pytest-xdist's -n: this many processes, or auto.")
 @click.option("-x", "exit_first", is_flag=True, help="pytest's -x: stop at the first failure.")
 def verb(
     paths: tuple[str, ...], targets: tuple[str, ...], app: str | None, plan_file: str | None,
     profile: str | None, reports: str, json_file: str | None, keyword: str | None, exit_first: bool,
-    allow_hosts: tuple[str, ...],
+    workers: str | None, allow_hosts: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run functional tests."""
     plan, path = read_plan(plan_file, profile, allow_hosts)
@@ -48,7 +51,11 @@ def verb(
         plan = plan.with_app(AppPath.parse(app))
     tests = _asked(plan, paths, targets)
     refuse_unset(plan, tests.targets)
-    options = [*(["-k", keyword] if keyword else []), *(["-x"] if exit_first else [])]
+    options = [
+        *(["-k", keyword] if keyword else []),
+        *(["-x"] if exit_first else []),
+        *(["-n", _spreadable(workers)] if workers else []),
+    ]
     parts = tuple(functional_part(str(target)) for target in tests.targets)
     run = begin(plan, path, reports, parts, app)
 
@@ -57,6 +64,16 @@ def verb(
             run.functional(target, tests.paths, options, aloud=True)
 
     return finish(run, perform, json_file, parts)
+
+
+def _spreadable(workers: str) -> str:
+    if importlib.util.find_spec("xdist") is None:
+        raise UsageError(
+            "functional/no-xdist",
+            "-n spreads tests over processes by pytest-xdist, which is not installed",
+            next_step="pip install pytest-xdist",
+        )
+    return workers
 
 
 def _asked(plan: Plan, paths: tuple[str, ...], targets: tuple[str, ...]) -> Tests:

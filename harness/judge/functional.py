@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from harness.facts import Begun, Fact, PytestEnded, Tested
+from harness.facts import Begun, Ended, Fact, PytestEnded, Tested
 from harness.judge import Judgement, of_part, unknown
 from harness.record import FunctionalRow, Omission
 from harness.target import TargetKind
@@ -22,11 +22,13 @@ def judge(
     part: str, facts: tuple[Fact, ...], below: tuple[Fact, ...] = ()
 ) -> tuple[Judgement, list[FunctionalRow]]:
     """Judge one part; a row for each service. Tests that said nothing of theirs are listed."""
-    tests = [fact for fact in facts if isinstance(fact, Tested)]
+    tests = _tests(facts, below)
     row = _row(part, facts, tests)
     judgement = of_part(part, facts, below)
+    judgement.findings.extend(_died(below))
     judgement.findings.extend(_failure(test) for test in tests if test.outcome in _BAD)
     judgement.extend(_pytest(part, facts, row, judgement.findings))
+    judgement.extend(_deselected(part, (*facts, *below)))
     judgement.extend(_reach(part, tests))
     judgement.not_checked.extend(
         Omission(what=f"{test.nodeid} [{test.target}]", why=f"skipped: {test.message}")
@@ -55,6 +57,30 @@ def judge(
 
 
 _BAD = ("failed", "error", "xpassed")
+
+
+def _tests(facts: tuple[Fact, ...], below: tuple[Fact, ...]) -> list[Tested]:
+    """Each test once: what was noted of one whose worker died in it tells how it ended."""
+    own = [fact for fact in facts if isinstance(fact, Tested)]
+    known = {test.nodeid for test in own}
+    others = [fact for fact in below if isinstance(fact, Tested)]
+    return [*own, *(test for test in others if test.nodeid not in known)]
+
+
+def _died(below: tuple[Fact, ...]) -> list[Finding]:
+    """Find pytest-xdist's workers that did not end by themselves."""
+    ended = {fact.part for fact in below if isinstance(fact, Ended)}
+    begun = [fact.part for fact in below if isinstance(fact, Begun)]
+    return [
+        unknown(
+            "functional/worker-died",
+            name,
+            "this worker of pytest-xdist did not end by itself: it was killed or crashed",
+            "run it again; what it had recorded is counted",
+        )
+        for name in begun
+        if name not in ended
+    ]
 
 
 def _row(part: str, facts: tuple[Fact, ...], tests: Sequence[Tested]) -> FunctionalRow:
@@ -106,10 +132,6 @@ def _pytest(
     ended = next((fact for fact in facts if isinstance(fact, PytestEnded)), None)
     if ended is None:
         return judgement
-    if ended.deselected:
-        judgement.not_checked.append(
-            Omission(what=f"{ended.deselected} tests in {part}", why="deselected")
-        )
     if ended.exit_status in _PYTEST_STATUS:
         slug, message = _PYTEST_STATUS[ended.exit_status]
         judgement.findings.append(unknown(slug, part, message, "see its output above"))
@@ -153,6 +175,13 @@ def _pytest(
     return judgement
 
 
+def _deselected(part: str, facts: tuple[Fact, ...]) -> Judgement:
+    """Say how many tests were left out; each of pytest-xdist's workers leaves out the same."""
+    most = max((f.deselected for f in facts if isinstance(f, PytestEnded)), default=0)
+    left_out = Omission(what=f"{most} tests in {part}", why="deselected")
+    return Judgement(not_checked=[left_out] if most else [])
+
+
 def _reach(part: str, tests: Sequence[Tested]) -> Judgement:
     """List the tests that had no exchange with their target: they said nothing about it."""
     judgement = Judgement()
@@ -166,16 +195,23 @@ def _reach(part: str, tests: Sequence[Tested]) -> Judgement:
                     "functional/unreached",
                     f"{part} {service}".rstrip(),
                     f"none of {len(own)} tests had an exchange with {own[0].target}",
-                    "let the tests use the fixture 'client', and not a client of their own",
+                    "let the tests use the harness's fixture 'client', "
+                    "and not a client of their own",
                 )
             )
     judgement.not_checked.extend(
-        Omission(
-            what=f"{test.nodeid} [{test.target}]",
-            why="had no exchange with its target",
-            next_step="let it use the fixture 'client'",
-        )
+        Omission(what=f"{test.nodeid} [{test.target}]", why=_why(test), next_step=_USE)
         for test in ran
-        if not test.exchanges
+        if test.apart or not test.exchanges
     )
     return judgement
+
+
+_USE = "let it use the harness's fixture 'client'"
+
+
+def _why(test: Tested) -> str:
+    """Say why a test is not, or not only, one of its target."""
+    if test.apart:
+        return "spoke to an application of its own, in process"
+    return "had no exchange with its target"

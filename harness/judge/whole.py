@@ -221,7 +221,8 @@ def _unused_stubs(asked: Sequence[str], facts: Facts) -> Iterable[Finding]:
     """
     complete = all(facts.part(part) is not None for part in asked)
     whole = len({part.partition("-")[0] for part in asked}) > 1
-    ended = [f for p in asked for f in facts.part(p) or () if isinstance(f, PytestEnded)]
+    noted = [f for p in asked for f in (*(facts.part(p) or ()), *facts.below(p))]
+    ended = [fact for fact in noted if isinstance(fact, PytestEnded)]
     if not (whole and complete and ended) or any(f.deselected or f.exit_status for f in ended):
         return
     uses: dict[str, StubUse] = {}

@@ -48,6 +48,14 @@ def _found(path: AppPath, root: Path) -> Any:
     return _called(found, path, root) if path.is_factory else found
 
 
+def loaded_app(path: AppPath) -> object | None:
+    """Return the instance that `path` names, where its module was imported; of a factory, None."""
+    found: object = sys.modules.get(path.module)
+    for name in path.attribute.split("."):
+        found = getattr(found, name, None)
+    return None if path.is_factory else found
+
+
 @contextlib.contextmanager
 def _serving_refused() -> Iterator[None]:
     """Let ``app.run()`` raise: where an import reaches it, the import would never end."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from quart import Quart
 from quart.testing import QuartClient
-from quart.testing.connections import TestHTTPConnection, TestWebsocketConnection
 
 from harness.targets import Asgi, Message, Receive, Running, Scope, Send
 
@@ -25,9 +25,13 @@ class Exchange:
 
 @dataclass(slots=True)
 class Exchanges:
-    """What the tests said to their target and heard from it, since `take` was last called."""
+    """What the tests said to their target and heard from it, since `take` was last called.
+
+    Apart from these: the import names of the applications that they called by themselves.
+    """
 
     _noted: list[Exchange] = field(default_factory=list)
+    _apart: list[str] = field(default_factory=list)
 
     def note(self, exchange: Exchange) -> None:
         """Add one."""
@@ -38,26 +42,65 @@ class Exchanges:
         noted, self._noted = self._noted, []
         return noted
 
+    def note_apart(self, name: str) -> None:
+        """Add one with an application that is called `name` and is not the target's."""
+        self._apart.append(name)
 
-class _Line:
-    """The application as Quart's connections see it: its response class, and the wire."""
+    def take_apart(self) -> list[str]:
+        """Return the names noted so far and forget them."""
+        apart, self._apart = self._apart, []
+        return apart
 
-    def __init__(self, app: Quart, wire: Asgi, exchanges: Exchanges) -> None:
-        self.response_class = app.response_class
-        self._wire = wire
-        self._exchanges = exchanges
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+def counted(wire: Asgi, note: Callable[[Exchange], None]) -> Asgi:
+    """Return a wire whose every exchange is noted and carries a trace context."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
         traceparent = _traceparent(scope)
 
         async def noting(message: Message) -> None:
             status = _status(message)
             if status is not None:
                 method = scope.get("method", "GET")
-                self._exchanges.note(Exchange(method, scope["path"], status, traceparent))
+                note(Exchange(method, scope["path"], status, traceparent))
+            await send(message)
+
+        await wire(scope, receive, noting)
+
+    return call
+
+
+class _Line:
+    """The application as Quart's connections see it, but for its wire."""
+
+    def __init__(self, app: Quart, wire: Asgi) -> None:
+        self._app = app
+        self._wire = wire
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._app, name)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def complete(message: Message) -> None:
             await send(_complete(message))
 
-        await self._wire(scope, receive, noting)
+        await self._wire(scope, receive, complete)
+
+
+def connect(client: QuartClient, wire: Asgi) -> None:
+    """Let a client of Quart's, or of a subclass, speak over `wire`."""
+    line: Any = _Line(client.app, wire)
+    http_of, websocket_of = client.http_connection_class, client.websocket_connection_class
+
+    def http(_: Quart, scope: Any, _preserve_context: bool = False) -> Any:
+        return http_of(line, scope, _preserve_context)
+
+    def websocket(_: Quart, scope: Any) -> Any:
+        return websocket_of(line, scope)
+
+    # Quart documents these two as attributes to replace.
+    client.http_connection_class = http  # type: ignore[assignment]  # a maker of connections
+    client.websocket_connection_class = websocket  # type: ignore[assignment]  # likewise
 
 
 def _complete(message: Message) -> Message:
@@ -89,14 +132,4 @@ class Client(QuartClient):
     def __init__(self, running: Running, exchanges: Exchanges) -> None:
         app = running.app if isinstance(running.app, Quart) else Quart("harness-carrier")
         super().__init__(app)
-        line: Any = _Line(app, running.wire, exchanges)
-
-        def http(_: Quart, scope: Any, _preserve_context: bool = False) -> TestHTTPConnection:
-            return TestHTTPConnection(line, scope, _preserve_context)
-
-        def websocket(_: Quart, scope: Any) -> TestWebsocketConnection:
-            return TestWebsocketConnection(line, scope)
-
-        # Quart documents these two as attributes to replace.
-        self.http_connection_class = http  # type: ignore[assignment]  # a maker of connections
-        self.websocket_connection_class = websocket  # type: ignore[assignment]  # likewise
+        connect(self, counted(running.wire, exchanges.note))

@@ -45,6 +45,13 @@ class Forward:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry one conversation. Raises TargetError where nothing answers."""
+        if scope.get("_quart._preserve_context"):
+            raise TargetError(
+                "target/no-context",
+                "'async with client:' keeps a request's context, and that is in the server",
+                where=self._url,
+                next_step="ask for what the test needs by a request, or run it inproc only",
+            )
         carry = self._websocket if scope["type"] == "websocket" else self._http
         try:
             await carry(scope, receive, send)

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import TargetError
 from harness.facts import Surprise
+from harness.loops import across
 from harness.targets import Asgi, Message, Receive, Scope, Send, not_stopped
 from harness.targets.hang import Hung, Limits, Stack, interrupted, stacks_of
 from harness.targets.lifespan import Lifespan, Stage
@@ -37,8 +38,10 @@ class Inproc:
         self._started = asyncio.Event()
         self._state: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Inproc:
+        self._home = asyncio.get_running_loop()
         self._task = asyncio.ensure_future(self._live())
         await self._to_app.put({"type": "lifespan.startup"})
         start_s = self._limits.start_s
@@ -99,7 +102,11 @@ class Inproc:
         if scope["type"] == "websocket":
             scope.setdefault("subprotocols", [])
             receive = _connecting(receive)
-        await self.app(scope, receive, send)
+        here = asyncio.get_running_loop()
+        if self._home is None or self._home is here or not self._home.is_running():
+            await self.app(scope, receive, send)
+        else:  # a test's own loop, in a thread; what start-up made belongs to ours
+            await across(self._home, self.app)(scope, across(here, receive), across(here, send))
 
     async def _live(self) -> None:
         asgi = {"version": "3.0", "spec_version": "2.0"}

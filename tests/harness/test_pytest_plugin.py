@@ -2,86 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import re
 from pathlib import Path
 
 import pytest
 
-from harness import facts as noted
-from harness.evidence import Facts, functional_part
 from harness.judge.functional import judge
-from harness.verdict import Outcome, verdict
-from tests.harness.project import clean
-
-APP = """
-from quart import Quart
-
-app = Quart(__name__)
-
-
-@app.get("/")
-async def index():
-    return {"hello": "world"}
-"""
-
-REACHING = """
-async def test_index(client):
-    assert (await client.get("/")).status_code == 200
-"""
-
-LOOP = ("-o", "asyncio_default_fixture_loop_scope=function")  # unset, pytest-asyncio warns
-PART = functional_part("inproc")
-
-
-class Suite:
-    """A folder with an application and tests, and pytest run there."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.evidence = root / "evidence"
-        self.evidence.mkdir()
-        self.write("app.py", APP)
-
-    def write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-
-    def pytest(self, *options: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", f"--rootdir={self.root}", *options],
-            cwd=self.root, env=clean(), capture_output=True, check=False, timeout=60,
-            encoding="utf-8", errors="replace",
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
-
-    def recorded(self, *options: str, app: str = "app:app") -> tuple[noted.Fact, ...]:
-        self.pytest(
-            "--asyncio-mode=auto", f"--harness-folder={self.evidence}", f"--harness-app={app}",
-            "-o", "asyncio_default_fixture_loop_scope=session",
-            "-o", "asyncio_default_test_loop_scope=session", *options,
-        )  # fmt: skip
-        return Facts.read(self.evidence).part(PART) or ()
+from harness.verdict import Outcome
+from tests.harness.suite import (
+    APP,
+    LOOP,
+    PART,
+    REACHING,
+    Suite,
+    outcome_of,
+    outcomes_in,
+    problems_in,
+)
 
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:
     return Suite(tmp_path)
-
-
-def outcome_of(facts: tuple[noted.Fact, ...]) -> Outcome:
-    judgement, _ = judge(PART, facts)
-    return verdict(judgement.findings)
-
-
-def outcomes_in(facts: tuple[noted.Fact, ...]) -> dict[str, str]:
-    tested = [fact for fact in facts if isinstance(fact, noted.Tested)]
-    return {test.nodeid: test.outcome for test in tested}
-
-
-def problems_in(facts: tuple[noted.Fact, ...]) -> list[noted.Problem]:
-    return [fact for fact in facts if isinstance(fact, noted.Problem)]
 
 
 def test_a_test_that_reaches_its_target_is_recorded_and_passes(suite: Suite) -> None:
@@ -177,20 +119,6 @@ def test_an_application_may_run_a_loop_while_it_is_imported(suite: Suite) -> Non
     assert outcome_of(suite.recorded()) is Outcome.PASS
 
 
-def test_workers_of_xdist_are_refused(suite: Suite) -> None:
-    suite.write("test_a.py", REACHING)
-    # pytest-xdist's own option, declared as it does.
-    suite.write(
-        "conftest.py",
-        "def pytest_addoption(parser):\n    parser.addoption('--dist', default='no')\n",
-    )
-
-    (problem,) = problems_in(suite.recorded("--dist=load"))
-
-    assert problem.exit_code == 64
-    assert "xdist" in problem.message
-
-
 def test_a_process_that_is_gone_at_once_leaves_its_scratch_files_in_the_run_folder(
     suite: Suite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -205,17 +133,43 @@ def test_a_process_that_is_gone_at_once_leaves_its_scratch_files_in_the_run_fold
     assert list(elsewhere.glob("harness-*")) == []
 
 
-def test_where_the_harness_is_not_used_client_and_stubs_mean_what_the_project_means(
-    suite: Suite,
-) -> None:
+def test_where_the_harness_is_not_used_pytest_is_as_it_is_without_it(suite: Suite) -> None:
+    suite.write(
+        "conftest.py",
+        "import pytest\n\n\n@pytest.fixture\ndef client():\n    return 5\n\n\n"
+        "def pytest_configure(config):\n    config.addinivalue_line('markers', 'stubs: mine')\n",
+    )
     suite.write(
         "test_a.py",
-        "import pytest\n\n\n@pytest.mark.stubs('mine')\ndef test_a(request):\n"
-        "    with pytest.raises(pytest.FixtureLookupError):\n"
-        "        request.getfixturevalue('client')\n",
+        "import pytest\n\n\n@pytest.mark.stubs('mine')\ndef test_a(client):\n"
+        "    assert client == 5\n\n\ndef test_b(request):\n"
+        "    request.getfixturevalue('webtest')\n",
     )
 
-    code, output = suite.pytest("--strict-markers", "-W", "error", *LOOP)
+    for asked in (["--collect-only"], ["--fixtures"], ["--markers"], ["-v", "--durations=0"]):
+        options = (*asked, "--strict-markers", "-W", "error", *LOOP)
+        told = [suite.pytest(*options, *without) for without in ([], ["-p", "no:harness"])]
+        (code, output), (other_code, other_output) = told
+        assert code == other_code
+        assert comparable(output) == comparable(other_output)
+
+
+def comparable(output: str) -> list[str]:
+    """Leave out the plugins' names and what is measured in seconds."""
+    lines = [line for line in output.splitlines() if not line.startswith("plugins: ")]
+    return sorted(re.sub(r"\d+\.\d+s|0x\w+", "", line) for line in lines)
+
+
+def test_where_the_harness_is_not_used_nothing_of_it_is_imported(suite: Suite) -> None:
+    suite.write(
+        "test_a.py",
+        "import sys\n\n\ndef test_a():\n"
+        "    mine = {name for name in sys.modules if name.startswith('harness')}\n"
+        "    assert mine == {'harness', 'harness.pytest_plugin'}\n"
+        "    assert 'quart' not in sys.modules\n",
+    )
+
+    code, output = suite.pytest(*LOOP)
 
     assert code == 0, output
 
@@ -227,16 +181,6 @@ def test_where_there_is_a_plan_plain_pytest_has_the_client(suite: Suite) -> None
     code, output = suite.pytest("-W", "error", "-o", "asyncio_mode=strict", *LOOP)
 
     assert code == 0, output
-
-
-def test_a_projects_own_client_is_left_to_it(suite: Suite) -> None:
-    own = "import pytest\n\n\n@pytest.fixture\ndef client():\n    return 5\n"
-    suite.write("conftest.py", own)
-    suite.write("test_a.py", "def test_a(client):\n    assert client == 5\n")
-
-    facts = suite.recorded()
-
-    assert outcomes_in(facts) == {"test_a.py::test_a": "passed"}
 
 
 def test_a_module_that_cannot_be_imported_is_told_in_the_words_of_its_error(suite: Suite) -> None:

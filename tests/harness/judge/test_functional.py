@@ -136,3 +136,52 @@ def test_where_every_test_failed_their_failures_say_enough() -> None:
         Outcome.FAIL,
         {"functional/failed"},
     )
+
+
+def worker(name: str, *found: facts.Fact, ended: bool = True) -> tuple[facts.Fact, ...]:
+    part, at = f"{PART}.{name}", BEGUN.at
+    begun = facts.Begun(part=part, at=at, python="3.11.7", pid=2)
+    end = [pytest_ended(0, 2), facts.Ended(part=part, at=at)] if ended else []
+    return (begun, *found, *end)
+
+
+def test_the_tests_of_workers_are_the_parts() -> None:
+    below = (*worker("gw0", result(name="a")), *worker("gw1", result(name="b")))
+
+    judgement, (row,) = judge(PART, (BEGUN, pytest_ended(0, 2), ENDED), below)
+
+    assert (verdict(judgement.findings), row.tests) == (Outcome.PASS, 2)
+
+
+def test_a_test_that_no_worker_noted_is_missed() -> None:
+    below = (*worker("gw0", result(name="a")), *worker("gw1"))
+
+    judgement, _ = judge(PART, (BEGUN, pytest_ended(0, 2), ENDED), below)
+
+    assert [f.slug for f in judgement.findings] == ["functional/unexplained"]
+
+
+def test_a_worker_that_did_not_end_is_unknown_although_its_tests_passed() -> None:
+    below = worker("gw0", result(name="a"), ended=False)
+
+    judgement, _ = judge(PART, (BEGUN, pytest_ended(0, 1), ENDED), below)
+
+    (finding,) = judgement.findings
+    assert (finding.slug, finding.where) == ("functional/worker-died", f"{PART}.gw0")
+
+
+def test_a_test_in_which_its_worker_died_has_failed_whatever_the_worker_noted() -> None:
+    below = worker("gw0", result(name="a"), ended=False)
+
+    judgement, (row,) = judge(PART, (BEGUN, result("failed"), pytest_ended(1), ENDED), below)
+
+    assert (verdict(judgement.findings), row.tests, row.failed) == (Outcome.FAIL, 1, 1)
+
+
+def test_what_each_worker_left_out_is_told_once() -> None:
+    left = facts.PytestEnded(exit_status=0, collected=1, deselected=3)
+    below = (*worker("gw0", result(), left), *worker("gw1", left))
+
+    judgement, _ = judge(PART, (BEGUN, pytest_ended(0), ENDED), below)
+
+    assert [one.what for one in judgement.not_checked] == [f"3 tests in {PART}"]

@@ -157,3 +157,20 @@ def test_the_headline_rounds_no_number_to_its_limit(covered: int, said: str) -> 
     )  # fmt: skip
 
     assert folded("gates", gates=found).headline == f"coverage.lines > 90%: {said}"
+
+
+@pytest.mark.parametrize(("deselected", "outcome"), [(0, Outcome.FAIL), (1, Outcome.PASS)])
+def test_a_stub_is_not_stale_where_workers_left_out_tests(
+    deselected: int, outcome: Outcome
+) -> None:
+    ended = facts.PytestEnded(exit_status=0, collected=1, deselected=deselected)
+    use = facts.StubUse(stub="weather.now", where="weather.toml:1", calls=0)
+    worker = noted("functional-served.gw0", use, ended)
+
+    record = folded(
+        "gates", "functional-served",
+        **{"gates": gates(), "functional-served": served("passed"),
+           "functional-served.gw0": worker},
+    )  # fmt: skip
+
+    assert record.outcome is outcome
