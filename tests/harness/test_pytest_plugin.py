@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import facts as noted
 from harness.judge.functional import judge
 from harness.verdict import Outcome
 from tests.harness.suite import (
