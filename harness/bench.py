@@ -47,21 +47,37 @@ class Bench:
         self._closing = contextlib.ExitStack()
 
     def start(self) -> Rig:
-        """Start guard and stand-ins, and set the environment. Does nothing the second time.
+        """Start guard and stand-ins. Does nothing the second time.
 
-        Raises UsageError for stub files that cannot be read, HarnessError where a stand-in
-        does not start.
+        Where a run records, all of the session is the plan's, its environment, too. Raises
+        UsageError for stub files that cannot be read, HarnessError where a stand-in does not
+        start.
         """
         if self.rig is None:
             self._closing.enter_context(Guard(self._note_refused, self.plan.allow_hosts))
             scratch = self._closing.enter_context(_scratch(self._folder))
             rig = self._closing.enter_context(rigged(self.plan, self._root, Path(scratch)))
             self.rig = rig.at(dict(self.target.urls))
-            for service in reversed(self.plan.services):  # of two values the first service's holds
-                variables = self.rig.environment_of(service)
-                self._closing.enter_context(environment(variables))
-            self._closing.enter_context(own_clients(self.exchanges, self._wire_of))
+            if self._folder:
+                self._closing.enter_context(self._surroundings(self.rig))
         return self.rig
+
+    def around(self) -> contextlib.AbstractContextManager[None]:
+        """Lend a test, or what serves it, its surroundings, where the session does not have them.
+
+        In plain pytest others, such as unit tests, are in the session, and are left alone.
+        """
+        rig = self.start()
+        return contextlib.nullcontext() if self._folder else self._surroundings(rig)
+
+    @contextlib.contextmanager
+    def _surroundings(self, rig: Rig) -> Iterator[None]:
+        """Set the environment, and lead clients of the tests' own to the target."""
+        variables: dict[str, str] = {}
+        for service in reversed(self.plan.services):  # of two values the first service's holds
+            variables |= rig.environment_of(service)
+        with environment(variables), own_clients(self.exchanges, self._wire_of):
+            yield
 
     def services(self, name: str | None = None) -> tuple[Running, ...]:
         """Import a service for its target, and those that it calls to be served beside it.

@@ -314,7 +314,9 @@ def main(encoded: str) -> int:
             if job.kind == "app":
                 load_app(AppPath.parse(job.name), Limits(job.limit_s, root=Path(job.root)))
             else:
-                addresses = Addresses(os.environ["HARNESS_TARGET"], allow_hosts=job.allow_hosts)
+                addresses = Addresses(
+                    os.environ.get("HARNESS_TARGET", ""), allow_hosts=job.allow_hosts
+                )
                 load_scenarios(job.name, Path(job.root), addresses)
     except HarnessError as error:
         found = problem(error)

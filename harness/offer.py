@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _PLAN = pytest.StashKey[str]()
 _BENCH = pytest.StashKey[Bench]()
 _RECORDER = pytest.StashKey[Recorder]()
+_AROUND = pytest.StashKey[contextlib.ExitStack]()
 
 
 def begin(config: pytest.Config, plan: str) -> None:
@@ -166,9 +167,13 @@ async def harness_running(
 
     They are stopped at the session's end, in reverse.
     """
+    bench = _bench(request.config)
     async with Started() as started:
         await _start(request, started, harness_first)
         yield started
+        if started.any:
+            with bench.around():
+                await started.aclose()
     recorder = request.config.stash.get(_RECORDER, None)
     if recorder is not None:
         recorder.note(*started.troubles)
@@ -193,8 +198,9 @@ async def _start(
 ) -> None:
     try:
         with _noting(request.config):
+            bench = _bench(request.config)
             for service in services:
-                with _bench(request.config).starting(service):
+                with bench.around(), bench.starting(service):
                     await started.start(service)
     except HarnessError as error:
         _fail(request.session, error)
@@ -213,6 +219,11 @@ class Started(contextlib.AsyncExitStack):
         if service not in self._started:
             self._started.append(service)
             await self.enter_async_context(service)
+
+    @property
+    def any(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._started)
 
     @property
     def troubles(self) -> list[Surprise]:
@@ -274,11 +285,15 @@ def _routes(request: pytest.FixtureRequest) -> Routes:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Select the stubs that the test is marked with, or the stand-ins' defaults."""
     marks = list(item.iter_markers("stubs"))
-    if not marks and _BENCH not in item.config.stash and not _uses_target(item):
+    uses = bool(marks) or _uses_target(item) or _mocks(item)
+    if not uses and _BENCH not in item.config.stash:
         return
     try:
         bench = _bench(item.config)
         rig = bench.start()
+        around = item.stash[_AROUND] = contextlib.ExitStack()
+        if uses:
+            around.enter_context(bench.around())
         bench.under_test = service_of(item)
         _take_leftovers(item.config, bench)
         has_stubs = bool(marks) or (_uses_target(item) and _mocks(item))
@@ -288,6 +303,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         rig.standins.select([name for mark in marks for name in mark.args] if marks else None)
     except HarnessError as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Take back what the test was lent, after its fixtures."""
+    try:
+        return (yield)
+    finally:
+        item.stash.get(_AROUND, contextlib.ExitStack()).close()
 
 
 def _uses_target(item: pytest.Item) -> bool:

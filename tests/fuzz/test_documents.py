@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, reject, settings
 
-from harness.plan import parse_plan
+from harness.manifest import parse_plan
 from tests.contract import DOCUMENTS
 from tests.system import ROOT, running
 

@@ -68,7 +68,7 @@ class Suite:
         live = target.startswith("http")
         kind = ["live", f"--harness-url=app={target}"] if live else [target]
         self.recorded("--harness-target", *kind, *options, app=app)
-        part = "functional-live" if live else f"functional-{target}"
+        part = functional_part("live" if live else target)
         facts = Facts.read(self.evidence)
         noted_here = facts.part(part) or ()
         judgement, rows = judge(part, noted_here, facts.below(part))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.evidence import functional_part
 from harness.standins.server import StandIn
 from harness.stub import parse_stubs
 from tests.harness.project import Project
@@ -67,7 +68,7 @@ def test_a_value_from_the_environment_reaches_the_service_and_no_report(project:
     assert code == 1, output
     assert "got {env.SHOP_TOKEN}" in output
     written = _written(project)
-    for name in ("record.json", "report.html", "report.txt", "functional-served.jsonl"):
+    for name in ("record.json", "report.html", "report.txt", f"{functional_part('served')}.jsonl"):
         assert "{env.SHOP_TOKEN}" in written[name]
     assert "ValueError" in written["load-mix.0.jsonl"]
     assert [name for name, text in written.items() if "s3cret" in text] == []

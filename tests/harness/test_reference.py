@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.plan import parse_plan
+from harness.manifest import parse_plan
 from tests.system import ROOT, running
 
 SERVICES = ["actions", "dataservice", "skeleton", "tokendealer"]

@@ -20,7 +20,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.mark.parametrize("name", FILES)
 def test_a_scenario_file_runs_under_the_stock_runner(project: Project, name: str) -> None:
     text = (ROOT / "harness.toml").read_text()
-    service = "skeleton" if name == "skeleton.py" else "dataservice"
+    service = {"skeleton.py": "skeleton", "actions.py": "actions"}.get(name, "dataservice")
     plan = text.partition("[tests]")[0] + (
         f'[load.it]\nscenarios = "scenarios/{name}"\npace = "1/s for 1s"\nservice = "{service}"\n'
     )

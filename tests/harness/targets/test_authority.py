@@ -18,7 +18,7 @@ import pytest_asyncio
 import requests
 
 from harness.errors import UsageError
-from harness.plan import parse_plan
+from harness.manifest import parse_plan
 from harness.rig import rigged
 from harness.targets.client import Client, Exchanges
 from harness.targets.inproc import Inproc
