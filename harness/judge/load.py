@@ -21,7 +21,7 @@ The rules, with their numbers:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from harness.errors import nearest
@@ -30,7 +30,7 @@ from harness.histogram import Histogram, samples_needed
 from harness.judge import Judgement, of_part, unknown
 from harness.judge.measured import Measured
 from harness.judge.series import ALL_REQUESTS, by_interval, latency
-from harness.objective import Family, Objective, parse_objective
+from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.record import LoadRow, LoadRun, Omission, Second
 from harness.sample import FailureKind
 from harness.tally import Tally
@@ -52,6 +52,7 @@ def judge(
     if measured is None or (judgement.findings and not measured.visits):
         return judgement, None, []  # what kept it from beginning has been said
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
+    objectives.extend(_defaults(measured, objectives))
     sick = _sickness(measured)
     judgement.extend(_evidence(part, measured))
     judgement.extend(_rate_reached(part, measured, sick))
@@ -66,6 +67,7 @@ def judge(
                 next_step="give it more processes (-p), or a machine of its own",
             )
         )
+    judgement.not_checked.extend(_errors(part, measured, objectives))
     series = by_interval(measured.snapshots)
     run = _run(measured, series[ALL_REQUESTS])
     rows = [_row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
@@ -204,6 +206,32 @@ def _scope(measured: Measured, objective: Objective) -> _Scope:
     return _Scope([], found)
 
 
+def _defaults(measured: Measured, objectives: Sequence[Objective]) -> list[Objective]:
+    """Return that none may fail, for each scenario whose failures no objective speaks of."""
+    spoken_of: set[str] = set()
+    for objective in objectives:
+        if objective.indicator in ("failures", "completed"):
+            scope = _scope(measured, objective)
+            spoken_of |= {t.scenario for t in (*scope.visits, *scope.steps)}
+    none = parse_objective(DEFAULT_OBJECTIVE, Family.LOAD)
+    return [
+        replace(none, scenario=t.scenario, text=f"{' '.join(t.scenario.split())} {none.text}")
+        for t in measured.visits if t.scenario not in spoken_of
+    ]  # fmt: skip
+
+
+def _errors(part: str, measured: Measured, objectives: Sequence[Objective]) -> Iterable[Omission]:
+    """List answers that are errors by their status, where nothing says whether they may be."""
+    for indicator in ("4xx", "5xx"):
+        some, of = _part_of(indicator, measured.steps, ())
+        if some and indicator not in {objective.indicator for objective in objectives}:
+            yield Omission(
+                what=f"{part}: {some} of {of} requests were answered {indicator}",
+                why="a status fails nothing by itself",
+                next_step=f"assert it in the scenario, or add the objective '{indicator} == 0'",
+            )
+
+
 def _objective(part: str, measured: Measured, objective: Objective, sick: str) -> Finding:
     """Judge one objective."""
     scope = _scope(measured, objective)
@@ -240,7 +268,7 @@ def _value(measured: Measured, objective: Objective, scope: _Scope) -> tuple[Fra
         return _latency(objective, scope)
     if objective.indicator == "rate":
         counted = sum(t.ok for t in scope.visits or scope.steps)
-        return Fraction(counted) / Fraction(measured.seconds or 1), ""
+        return Fraction(counted) / Fraction(measured.rate_seconds), ""
     return _count(objective, scope)
 
 
@@ -346,7 +374,6 @@ def _run(measured: Measured, series: list[Second]) -> LoadRun:
 
 
 def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> LoadRow:
-    seconds = measured.seconds or 1
     asked = measured.begun.asked_rate if tally.step is None and len(measured.visits) == 1 else None
     return LoadRow(
         load=measured.begun.load,
@@ -359,7 +386,7 @@ def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> L
         statuses=tally.statuses,
         bytes_in=tally.bytes_in,
         asked_rate=asked,
-        achieved_rate=tally.sent / seconds,
+        achieved_rate=tally.sent / measured.rate_seconds,
         valid=not sick,
         invalid_because=sick,
         response_ms=latency(tally.response),
