@@ -4,10 +4,10 @@ The rules, with their numbers:
 
 - A rate of which less than `RATE_REACHED` was started is FAIL where the generator was well,
   else UNKNOWN.
-- The generator was not well where one of its processes used `CPU_BUSY` of a processor, where
-  the scenarios' own pauses left no room for visits that were due, or where its event loop's
-  lag (p99) exceeds a tenth of the latency limit in question. Lag only ever lengthens
-  latencies, so an objective on them that is met stays met; one that is missed is then UNKNOWN.
+- The generator was not well where one of its processes used `CPU_BUSY` of a processor or had no
+  file or port left, where the scenarios' own pauses left no room for visits that were due, or
+  where its event loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only ever
+  lengthens latencies: an objective that is met stays met; one that is missed is then UNKNOWN.
 - So is one on failures that is missed only by `SPOILED`, kinds that such a generator makes, or,
   where the load was cut short, by what was under way.
 - A loop that lagged more than `LAG_BLOCKED_MS` (p99), other processes' turns of the processor
@@ -39,7 +39,9 @@ from harness.verdict import Finding, Outcome
 RATE_REACHED = Fraction(99, 100)
 CPU_BUSY = 0.9
 LAG_BLOCKED_MS = 250
-SPOILED = frozenset({FailureKind.TIMEOUT, FailureKind.DISCONNECTED, FailureKind.UNFINISHED})
+SPOILED = frozenset(
+    {FailureKind.TIMEOUT, FailureKind.DISCONNECTED, FailureKind.UNFINISHED, FailureKind.EXHAUSTED}
+)
 _MS = 1_000_000
 
 
@@ -69,9 +71,8 @@ def judge(
         )
     judgement.not_checked.extend(_errors(part, measured, objectives))
     series = by_interval(measured.snapshots)
-    run = _run(measured, series[ALL_REQUESTS])
     rows = [_row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
-    return judgement, run, rows
+    return judgement, _run(measured, series[ALL_REQUESTS]), rows
 
 
 def _sickness(measured: Measured) -> str:
@@ -80,6 +81,8 @@ def _sickness(measured: Measured) -> str:
         return f"a generator process used {measured.cpu:.0%} of a processor"
     if measured.lag_p99_ms() > LAG_BLOCKED_MS:
         return f"its event loop lagged {measured.lag_p99_ms():.0f} ms (p99)"
+    if any(FailureKind.EXHAUSTED in t.failures for t in measured.tallies):
+        return "it had no file or port left for a connection (ulimit -n)"
     if _crowded_out(measured):
         return "the scenarios' own pauses left no room for the visits that were due"
     return ""

@@ -378,3 +378,13 @@ def test_answers_of_500_that_nothing_judged_are_listed_as_not_checked() -> None:
 
     assert unjudged("failures == 0") == ["load-mix: 1 of 101 requests were answered 5xx"]
     assert not unjudged("5xx <= 1%")
+
+
+def test_a_generator_without_a_file_left_for_a_connection_is_unknown() -> None:
+    unsent = [*hundred(), *visit(1, FailureKind.EXHAUSTED)]
+
+    outcome, found, _, rows = judged(load_of(["failures == 0", "rate >= 99/s"]), snapshot(unsent))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "ulimit -n" in found["load/objective-undecided"].message
+    assert not rows[0].valid
