@@ -67,6 +67,9 @@ _UNITS: dict[Family, dict[str, tuple[str, ...]]] = {
     },
 }
 
+DEFAULT_OBJECTIVE = "failures == 0"
+"""Of every scenario whose failures no objective speaks of."""
+
 RADON_RANKS = {"A": 5, "B": 10, "C": 20, "D": 30, "E": 40}
 """The highest complexity of each of Radon's ranks; F has none."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.errors import UsageError, nearest
-from harness.objective import Family, Objective, parse_objective
+from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.pace import Pace
 from harness.secret import Variable
 from harness.target import AppPath, Target, TargetKind, read_url, refuse_foreign
@@ -19,7 +19,6 @@ from harness.target import AppPath, Target, TargetKind, read_url, refuse_foreign
 DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium == 0")
 """Without limits in a plan: NIST SP 500-235's upper bound for complexity, and no serious issue."""
 
-DEFAULT_OBJECTIVE = "failures == 0"
 
 START_S = 60.0
 """How long a service may take to start. Hypercorn's own default."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 class FailureKind(StrEnum):
     """How a step or a visit failed.
 
-    A step fails by the first five; a visit fails by whatever its scenario raised.
+    A step fails by the first six; a visit fails by whatever its scenario raised.
     """
 
     REFUSED = "refused"  # no connection: nothing listens there, or the name is unknown
@@ -17,6 +17,7 @@ class FailureKind(StrEnum):
     DISCONNECTED = "disconnected"  # the connection ended before the answer did
     PROTOCOL = "protocol"  # what came is not HTTP
     FOREIGN = "foreign-host"  # not sent: the plan does not allow that host
+    EXHAUSTED = "exhausted"  # not sent: the generator had no file or port left
     STATUS = "status"  # raise_for_status() raised
     ASSERTION = "assertion"  # an assert of the scenario did not hold
     EXCEPTION = "exception"  # the scenario raised anything else

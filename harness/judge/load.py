@@ -4,10 +4,10 @@ The rules, with their numbers:
 
 - A rate of which less than `RATE_REACHED` was started is FAIL where the generator was well,
   else UNKNOWN.
-- The generator was not well where one of its processes used `CPU_BUSY` of a processor, where
-  the scenarios' own pauses left no room for visits that were due, or where its event loop's
-  lag (p99) exceeds a tenth of the latency limit in question. Lag only ever lengthens
-  latencies, so an objective on them that is met stays met; one that is missed is then UNKNOWN.
+- The generator was not well where one of its processes used `CPU_BUSY` of a processor or had no
+  file or port left, where the scenarios' own pauses left no room for visits that were due, or
+  where its event loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only ever
+  lengthens latencies: an objective that is met stays met; one that is missed is then UNKNOWN.
 - So is one on failures that is missed only by `SPOILED`, kinds that such a generator makes, or,
   where the load was cut short, by what was under way.
 - A loop that lagged more than `LAG_BLOCKED_MS` (p99), other processes' turns of the processor
@@ -21,7 +21,7 @@ The rules, with their numbers:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from harness.errors import nearest
@@ -30,7 +30,7 @@ from harness.histogram import Histogram, samples_needed
 from harness.judge import Judgement, of_part, unknown
 from harness.judge.measured import Measured
 from harness.judge.series import ALL_REQUESTS, by_interval, latency
-from harness.objective import Family, Objective, parse_objective
+from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.record import LoadRow, LoadRun, Omission, Second
 from harness.sample import FailureKind
 from harness.tally import Tally
@@ -39,7 +39,9 @@ from harness.verdict import Finding, Outcome
 RATE_REACHED = Fraction(99, 100)
 CPU_BUSY = 0.9
 LAG_BLOCKED_MS = 250
-SPOILED = frozenset({FailureKind.TIMEOUT, FailureKind.DISCONNECTED, FailureKind.UNFINISHED})
+SPOILED = frozenset(
+    {FailureKind.TIMEOUT, FailureKind.DISCONNECTED, FailureKind.UNFINISHED, FailureKind.EXHAUSTED}
+)
 _MS = 1_000_000
 
 
@@ -52,6 +54,7 @@ def judge(
     if measured is None or (judgement.findings and not measured.visits):
         return judgement, None, []  # what kept it from beginning has been said
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
+    objectives.extend(_defaults(measured, objectives))
     sick = _sickness(measured)
     judgement.extend(_evidence(part, measured))
     judgement.extend(_rate_reached(part, measured, sick))
@@ -66,10 +69,10 @@ def judge(
                 next_step="give it more processes (-p), or a machine of its own",
             )
         )
+    judgement.not_checked.extend(_errors(part, measured, objectives))
     series = by_interval(measured.snapshots)
-    run = _run(measured, series[ALL_REQUESTS])
     rows = [_row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
-    return judgement, run, rows
+    return judgement, _run(measured, series[ALL_REQUESTS]), rows
 
 
 def _sickness(measured: Measured) -> str:
@@ -78,6 +81,8 @@ def _sickness(measured: Measured) -> str:
         return f"a generator process used {measured.cpu:.0%} of a processor"
     if measured.lag_p99_ms() > LAG_BLOCKED_MS:
         return f"its event loop lagged {measured.lag_p99_ms():.0f} ms (p99)"
+    if any(FailureKind.EXHAUSTED in t.failures for t in measured.tallies):
+        return "it had no file or port left for a connection (ulimit -n)"
     if _crowded_out(measured):
         return "the scenarios' own pauses left no room for the visits that were due"
     return ""
@@ -204,6 +209,32 @@ def _scope(measured: Measured, objective: Objective) -> _Scope:
     return _Scope([], found)
 
 
+def _defaults(measured: Measured, objectives: Sequence[Objective]) -> list[Objective]:
+    """Return that none may fail, for each scenario whose failures no objective speaks of."""
+    spoken_of: set[str] = set()
+    for objective in objectives:
+        if objective.indicator in ("failures", "completed"):
+            scope = _scope(measured, objective)
+            spoken_of |= {t.scenario for t in (*scope.visits, *scope.steps)}
+    none = parse_objective(DEFAULT_OBJECTIVE, Family.LOAD)
+    return [
+        replace(none, scenario=t.scenario, text=f"{' '.join(t.scenario.split())} {none.text}")
+        for t in measured.visits if t.scenario not in spoken_of
+    ]  # fmt: skip
+
+
+def _errors(part: str, measured: Measured, objectives: Sequence[Objective]) -> Iterable[Omission]:
+    """List answers that are errors by their status, where nothing says whether they may be."""
+    for indicator in ("4xx", "5xx"):
+        some, of = _part_of(indicator, measured.steps, ())
+        if some and indicator not in {objective.indicator for objective in objectives}:
+            yield Omission(
+                what=f"{part}: {some} of {of} requests were answered {indicator}",
+                why="a status fails nothing by itself",
+                next_step=f"assert it in the scenario, or add the objective '{indicator} == 0'",
+            )
+
+
 def _objective(part: str, measured: Measured, objective: Objective, sick: str) -> Finding:
     """Judge one objective."""
     scope = _scope(measured, objective)
@@ -240,7 +271,7 @@ def _value(measured: Measured, objective: Objective, scope: _Scope) -> tuple[Fra
         return _latency(objective, scope)
     if objective.indicator == "rate":
         counted = sum(t.ok for t in scope.visits or scope.steps)
-        return Fraction(counted) / Fraction(measured.seconds or 1), ""
+        return Fraction(counted) / Fraction(measured.rate_seconds), ""
     return _count(objective, scope)
 
 
@@ -346,7 +377,6 @@ def _run(measured: Measured, series: list[Second]) -> LoadRun:
 
 
 def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> LoadRow:
-    seconds = measured.seconds or 1
     asked = measured.begun.asked_rate if tally.step is None and len(measured.visits) == 1 else None
     return LoadRow(
         load=measured.begun.load,
@@ -359,7 +389,7 @@ def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> L
         statuses=tally.statuses,
         bytes_in=tally.bytes_in,
         asked_rate=asked,
-        achieved_rate=tally.sent / seconds,
+        achieved_rate=tally.sent / measured.rate_seconds,
         valid=not sick,
         invalid_because=sick,
         response_ms=latency(tally.response),

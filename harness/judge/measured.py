@@ -60,9 +60,20 @@ class Measured:
 
     @property
     def seconds(self) -> float:
-        """Over how long rates are taken: the load's duration, or less where it ended before."""
-        lasted = max((snapshot.at_s for snapshot in self.newest), default=0.0)
-        return min(lasted, self.begun.duration_s) or lasted
+        """How long visits were started: the load's duration, or less where it ended before."""
+        return min(self._lasted, self.begun.duration_s) or self._lasted
+
+    @property
+    def rate_seconds(self) -> float:
+        """Over how long rates are taken. Of workers, until their last visits ended.
+
+        Each may have ended one visit after the load's time: within it, they were not so fast.
+        """
+        return (self._lasted if self.begun.asked_rate is None else self.seconds) or 1
+
+    @property
+    def _lasted(self) -> float:
+        return max((snapshot.at_s for snapshot in self.newest), default=0.0)
 
     @property
     def loop_lag(self) -> Histogram:

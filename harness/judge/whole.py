@@ -175,7 +175,7 @@ def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
     if finding.measured is None or finding.limit is None:
         own = finding.where and finding.where not in first and finding.limit is None
         return f"{finding.where}: {first}" if own else first
-    short = f"{finding.measured:.4g}"
+    short = format(finding.measured, ".4g" if finding.measured < 10_000 else ".0f")
     crosses = float(short) == finding.limit != finding.measured
     exact = repr(finding.measured) if crosses else short
     return f"{first}: measured {exact}{finding.unit or ''}"

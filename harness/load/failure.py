@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import linecache
 import traceback
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.sample import FailureKind
 from harness.secret import redacted
 
 LONGEST_MESSAGE = 300
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL)
 _OURS = Path(__file__).parent
 
 
@@ -36,6 +38,8 @@ def kind_of(error: BaseException) -> FailureKind:
     match error:
         case OutsideCallError():
             return FailureKind.FOREIGN
+        case OSError() if error.errno in _EXHAUSTED:
+            return FailureKind.EXHAUSTED
         case AssertionError():
             return FailureKind.ASSERTION
         case TimeoutError():

@@ -344,3 +344,47 @@ def test_a_rate_is_not_blamed_on_the_target_where_the_load_was_cut_short() -> No
 
     assert outcome is Outcome.UNKNOWN
     assert "load/rate-not-reached" not in found
+
+
+def test_a_rate_of_workers_counts_the_time_in_which_their_last_visits_ended() -> None:
+    drained = snapshot(hundred(), at_s=20)
+
+    outcome, found, _, rows = judged(load_of(["rate >= 10/s"]), drained)
+
+    assert outcome is Outcome.FAIL
+    assert found["load/objective-missed"].measured == 5
+    assert rows[0].achieved_rate == 5
+    assert outcome_of(load_of(["rate >= 10/s"], 100), drained) is Outcome.PASS
+
+
+def test_an_objective_on_one_scenarios_failures_does_not_let_the_others_fail() -> None:
+    broken = Sample("write", None, 0, 0, MS, failure=FailureKind.ASSERTION)
+
+    for speaking in ("read failures <= 5%", '"GET /" completed >= 95%'):
+        outcome, found, _, _ = judged(load_of([speaking]), snapshot([*hundred(), broken]))
+        assert outcome is Outcome.FAIL
+        assert found["load/objective-missed"].message == "write failures == 0"
+
+    tolerated = load_of(["read failures == 0", "write failures <= 1"])
+    assert outcome_of(tolerated, snapshot([*hundred(), broken])) is Outcome.PASS
+
+
+def test_answers_of_500_that_nothing_judged_are_listed_as_not_checked() -> None:
+    below = snapshot([*hundred(), *visit(1, status=500)])
+
+    def unjudged(*objectives: str) -> list[str]:
+        judgement, _, _ = judge(PART, (BEGUN, load_of(objectives), ENDED), (below,))
+        return [omission.what for omission in judgement.not_checked]
+
+    assert unjudged("failures == 0") == ["load-mix: 1 of 101 requests were answered 5xx"]
+    assert not unjudged("5xx <= 1%")
+
+
+def test_a_generator_without_a_file_left_for_a_connection_is_unknown() -> None:
+    unsent = [*hundred(), *visit(1, FailureKind.EXHAUSTED)]
+
+    outcome, found, _, rows = judged(load_of(["failures == 0", "rate >= 99/s"]), snapshot(unsent))
+
+    assert outcome is Outcome.UNKNOWN
+    assert "ulimit -n" in found["load/objective-undecided"].message
+    assert not rows[0].valid

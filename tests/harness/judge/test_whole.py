@@ -144,6 +144,10 @@ def test_the_headline_has_a_broken_limit_once_and_not_its_places() -> None:
     assert folded("gates", gates=gates(21)).headline == "complexity.max <= 10: measured 21"
 
 
+def test_the_headline_writes_out_a_large_count() -> None:
+    assert folded("gates", gates=gates(48_890)).headline.endswith("measured 48890")
+
+
 @pytest.mark.parametrize(
     ("covered", "said"), [(90_000, "measured 90%"), (89_999, "measured 89.999%")]
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import struct
 import time
@@ -183,6 +184,21 @@ async def test_nothing_listening_is_refused(measured: Make) -> None:
         await one.session.get("/")
 
     assert one.step().failures == {FailureKind.REFUSED: 1}
+
+
+async def test_a_connection_for_which_there_is_no_file_left_is_no_refusal(
+    misbehaving: Start, measured: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = measured(misbehaving(silent))
+
+    def no_file_left(*args: object, **options: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", no_file_left)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await one.session.get("/")
+
+    assert one.step().failures == {FailureKind.EXHAUSTED: 1}
 
 
 async def test_the_scenarios_own_limit_is_a_timeout(misbehaving: Start, measured: Make) -> None:
