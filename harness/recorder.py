@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,14 @@ from harness.evidence import Part, functional_part, problem
 from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutcome
 from harness.secret import redacted
 from harness.target import TargetKind
+from harness.targets.hang import own_line
 
 _MOST_TEXT = 4_000
+_LOGS = ("Captured log", "Captured stderr")
+_TRACEBACK = re.compile(
+    r"^Traceback \(most recent call last\):\n((?:[ \t].*\n)*)(\S.*)", re.MULTILINE
+)
+_FRAME = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
 
 
 class Recorder:
@@ -164,7 +172,7 @@ def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -
         duration_s=sum(report.duration for report in reports),
         exchanges=len(bench.exchanges.take()) + alike,
         apart=len(apart) - alike,
-        message=_message(decisive),
+        message=_message(decisive, item.config.rootpath),
         service=_service(bench, name),
         target=_target(bench),
     )
@@ -204,17 +212,33 @@ def _outcome(report: pytest.TestReport) -> TestOutcome:
 
 
 def _where(item: pytest.Item, report: pytest.TestReport) -> str:
-    """Return the line that failed, or else the test's own."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is not None and report.failed:
-        path, root = Path(crash.path), item.config.rootpath
-        return f"{path.relative_to(root) if path.is_relative_to(root) else path}:{crash.lineno}"
+    """Return the project's last line in what failed, or else the test's own."""
+    entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ())
+    places = [entry.reprfileloc for entry in entries if getattr(entry, "reprfileloc", None)]
+    start = item.config.invocation_params.dir  # pytest writes paths as seen from there
+    lines = [(os.path.normpath(start / place.path), place.lineno) for place in places]
     file, line, _ = item.location
-    return f"{file}:{(line or 0) + 1}"
+    return own_line(lines, item.config.rootpath) or f"{file}:{(line or 0) + 1}"
 
 
-def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    return redacted(_writable(_said(report)))[:_MOST_TEXT]  # a part of a secret is not found
+def _message(report: pytest.TestReport | pytest.CollectReport, root: Path | None = None) -> str:
+    """Return what a report says and, below the project's `root`, what may have caused it."""
+    causes = _causes(report, root) if root and report.failed else ()
+    first, newline, rest = _said(report).partition("\n")
+    text = "\n".join([first, *causes]) + newline + rest  # a report may show no more than its start
+    return redacted(_writable(text))[:_MOST_TEXT]  # a part of a secret is not found
+
+
+def _causes(report: pytest.TestReport | pytest.CollectReport, root: Path) -> list[str]:
+    """Return what happened beside a failure: calls without an answer, and exceptions logged."""
+    refused = [text for title, text in report.sections if title.startswith("Captured harness")]
+    logs = [text for title, text in report.sections if title.startswith(_LOGS)]
+    raised: dict[str, None] = {}
+    for frames, said in (match.groups() for text in logs for match in _TRACEBACK.finditer(text)):
+        place = own_line([(name, int(line)) for name, line in _FRAME.findall(frames)], root)
+        if place:  # else it is what a library's own exception came from
+            raised.setdefault(f"meanwhile {place} raised {said}")
+    return [*refused, *raised]
 
 
 def _said(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -52,6 +52,7 @@ RECORD = "record.json"
 _PYTEST_GRACE_S = 10.0
 _PYTEST_END_S = 60.0  # to write reports, and coverage data
 _HUNG_END_S = 2.0
+_PYTEST_USAGE = 4
 
 Say = Callable[[str], None]
 
@@ -133,22 +134,30 @@ class Run:
         """Note that pytest's process did not end as it said that its session had."""
         facts = self.folder.facts().part(part)
         ended = next((f for f in facts or () if isinstance(f, PytestEnded)), None)
-        if facts is not None and (ended is None or status == ended.exit_status or _is_hung(facts)):
-            return
-        name = part if facts is None else f"{part}.failure"
         if facts is None:
             told = f"ended with code {status} before it recorded anything"
+            if status == _PYTEST_USAGE:
+                told += ": a conftest.py or its configuration cannot be read"
+        elif _is_hung(facts) or (ended and status == ended.exit_status):
+            return
+        elif ended is None:
+            if any(isinstance(fact, Problem) for fact in facts):  # which says why
+                return
+            tests = [fact.nodeid for fact in facts if isinstance(fact, Tested)]
+            at = f"in the test after {tests[-1]}" if tests else "before a test was over"
+            told = f"ended with code {status} {at}"
         elif status is None:
             told = f"had not ended {_PYTEST_END_S:g} s after its tests: often a thread that goes on"
         else:
             told = f"ended with code {status}, which its tests do not explain"
+        name = part if facts is None else f"{part}.failure"
         with Part(self.folder.path, name) as noted:
             noted.note(
                 Problem(
                     slug="functional/pytest-crashed",
                     message=f"pytest {told}",
                     where=part,
-                    next_step="see what it printed: harness test",
+                    next_step="see what it printed: above, or in logs/ of the run folder",
                 )
             )
 

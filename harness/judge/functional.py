@@ -132,6 +132,8 @@ def _pytest(
     ended = next((fact for fact in facts if isinstance(fact, PytestEnded)), None)
     if ended is None:
         return judgement
+    if any(one.slug == "functional/not-collected" for one in found):
+        return judgement  # pytest goes no further, and calls that interrupted
     if ended.exit_status in _PYTEST_STATUS:
         slug, message = _PYTEST_STATUS[ended.exit_status]
         judgement.findings.append(unknown(slug, part, message, "see its output above"))
@@ -142,6 +144,16 @@ def _pytest(
                 part,
                 "no test was found",
                 "name a file or folder with test_*.py in it",
+            )
+        )
+    elif row.tests and not row.passed and not found:
+        judgement.findings.append(
+            unknown(
+                "functional/none-ran",
+                part,
+                f"none of {row.tests} tests ran: {row.skipped} skipped, "
+                f"{row.xfailed} expected to fail",
+                "run them without what skips them",
             )
         )
     elif ended.exit_status and not found:
@@ -160,16 +172,6 @@ def _pytest(
                 f"pytest found {ended.collected} tests and ran {row.tests}, "
                 "and nothing says why it left out the others",
                 "see its output, and what its configuration or a plugin makes it do",
-            )
-        )
-    elif row.tests and not row.passed and not found:
-        judgement.findings.append(
-            unknown(
-                "functional/none-ran",
-                part,
-                f"none of {row.tests} tests ran: {row.skipped} skipped, "
-                f"{row.xfailed} expected to fail",
-                "run them without what skips them",
             )
         )
     return judgement

@@ -17,6 +17,9 @@ from yarl import URL
 from harness.errors import TargetError
 from harness.targets import Message, Receive, Scope, Send
 
+SILENT_S = 60.0
+"""How long a service may say nothing while a test waits for it. nginx gives up as late."""
+
 _DEFAULT_HOST = "localhost"  # what Quart's client sends where a test says nothing
 _NOT_OURS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _HANDSHAKE = frozenset(

@@ -8,12 +8,9 @@ from urllib.parse import urlsplit
 from harness.errors import TargetError
 from harness.facts import Surprise
 from harness.targets import Asgi, Receive, Scope, Send
-from harness.targets.forward import Forward
+from harness.targets.forward import SILENT_S, Forward
 
 CONNECT_S = 5.0
-
-SILENT_S = 60.0
-"""How long a deployment may say nothing while a test waits for it. nginx gives up as late."""
 
 
 class Live:

@@ -15,7 +15,7 @@ from hypercorn.config import Config
 from harness.errors import TargetError
 from harness.facts import Surprise
 from harness.targets import Asgi, not_stopped
-from harness.targets.forward import Forward
+from harness.targets.forward import SILENT_S, Forward
 from harness.targets.hang import Limits, stacks_of
 from harness.targets.lifespan import Lifespan
 
@@ -88,7 +88,7 @@ class Served:
         self._port = port or Port.bound()
         self._limits = limits or Limits()
         self.url = self._port.url
-        self._forward = Forward(self.url)
+        self._forward = Forward(self.url, silent_s=SILENT_S)
         self.wire: Asgi = self._forward
         self._lifespan = Lifespan(app)
         self._stop: asyncio.Event | None = None

@@ -186,6 +186,28 @@ def test_a_test_file_that_cannot_be_imported_is_unknown_although_others_pass(
     assert "nowhere_at_all" in output
 
 
+def test_a_conftest_that_cannot_be_imported_is_named_as_what_stopped_pytest(
+    project: Project,
+) -> None:
+    (project.root / "tests" / "conftest.py").write_text("import nowhere_at_all\n")
+
+    code, output = project.harness("test", "--target", "inproc")
+
+    assert code == 2
+    assert "before it recorded anything: a conftest.py" in output
+
+
+def test_a_handler_that_ends_the_process_is_unknown_and_its_test_can_be_found(
+    project: Project,
+) -> None:
+    project.change("shop.py", 'os.environ["WEATHER_URL"]', "os._exit(0)")
+
+    code, output = project.harness("test", "--target", "served")
+
+    assert code == 2
+    assert "ended with code 0 in the test after tests/test_shop.py::test_the_index" in output
+
+
 def test_a_suite_that_skips_everything_is_unknown(project: Project) -> None:
     project.change(
         "tests/test_shop.py", "async def", "import pytest\n\n\n@pytest.mark.skip('x')\nasync def"

@@ -84,6 +84,14 @@ def test_a_module_that_skips_itself_is_recorded_with_its_reason(suite: Suite) ->
     assert outcome_of(facts) is Outcome.PASS
 
 
+def test_a_suite_whose_only_module_skips_itself_has_no_test_that_ran(suite: Suite) -> None:
+    suite.write("test_a.py", "import pytest\npytest.importorskip('nowhere_at_all')\n")
+
+    judged = suite.judged()
+
+    assert (judged.outcome, judged.slugs) == (Outcome.UNKNOWN, ["functional/none-ran"])
+
+
 def test_a_subtest_that_is_skipped_does_not_skip_its_test(suite: Suite) -> None:
     if int(pytest.__version__.partition(".")[0]) < 9:
         pytest.skip("pytest has subtests from 9 on")
@@ -190,6 +198,56 @@ def test_a_module_that_cannot_be_imported_is_told_in_the_words_of_its_error(suit
     (problem,) = problems_in(suite.recorded())
 
     assert problem.message == "ModuleNotFoundError: No module named 'nowhere_at_all'"
+
+
+BREAKS = """
+import socket
+
+from quart import Quart
+
+app = Quart(__name__)
+
+
+@app.get("/")
+async def index():
+    try:
+        socket.getaddrinfo("api.example.org", 443)
+    except OSError as error:
+        raise LookupError("no weather") from error
+
+
+@app.get("/calm")
+async def calm():
+    try:
+        socket.getaddrinfo("api.example.org", 443)
+    except OSError:
+        return "calm"
+"""
+
+
+@pytest.mark.parametrize("target", ["inproc", "served"])
+def test_an_exception_behind_a_status_is_part_of_the_failure(suite: Suite, target: str) -> None:
+    suite.write("app.py", BREAKS)
+    suite.write("test_a.py", REACHING)
+
+    said = suite.judged(target=target).said
+
+    assert "meanwhile app.py:14 raised LookupError: no weather" in said
+    assert "outside call to api.example.org:443" in said
+
+
+def test_a_failure_outside_the_project_is_told_at_the_test_s_own_line(suite: Suite) -> None:
+    suite.write("app.py", BREAKS)
+    suite.write(
+        "test_a.py",
+        "import json\n\n\ndef test_json():\n    x = 1\n    json.loads('{')\n\n\n"
+        "async def test_calm(client):\n    await client.get('/calm')\n",
+    )
+
+    tested = [fact for fact in suite.recorded() if isinstance(fact, noted.Tested)]
+
+    assert [test.where for test in tested] == ["test_a.py:6", "test_a.py:9"]
+    assert [test.outcome for test in tested] == ["failed", "failed"]
 
 
 STOPS_BADLY = """
