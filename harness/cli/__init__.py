@@ -61,7 +61,7 @@ class _Verbs(click.Group):
             with self.make_context("harness", arguments) as context:
                 code = self.invoke(context)
         except BaseException as error:
-            if debug:
+            if debug and not isinstance(error, click.exceptions.Exit):
                 say(traceback.format_exc())
             code = _told(error)
         sys.exit(code)
@@ -101,13 +101,22 @@ def _as_interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(__version__, prog_name="harness")
-def main(debug: bool) -> None:
+@click.pass_context
+def main(context: click.Context, debug: bool) -> None:
     """Test a Quart (or any ASGI) service: one run, one verdict, on evidence.
 
     Exit codes: 0 PASS, 1 FAIL, 2 UNKNOWN (no evidence), 64 the request makes no sense,
     130 interrupted.
     """
     signal.signal(signal.SIGTERM, _as_interrupt)
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        context.exit(UsageError.exit_code)

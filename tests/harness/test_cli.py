@@ -407,3 +407,13 @@ def test_all_environments_of_a_tox_call_share_a_run_that_has_a_name(
 
     named = os.environ["HARNESS_RUN"]
     assert named == given if given else re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", named)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--debug",)])
+def test_without_a_verb_the_help_is_printed_and_nothing_was_understood(
+    project: Project, arguments: tuple[str, ...]
+) -> None:
+    code, output = project.harness(*arguments)
+
+    assert code == 64
+    assert output == project.harness("--help")[1]
