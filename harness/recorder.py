@@ -17,6 +17,9 @@ from harness.secret import redacted
 from harness.target import TargetKind
 
 _MOST_TEXT = 4_000
+_HARNESS = Path(__file__).parent
+SURPRISES = "Captured harness call"
+"""What pytest calls the sections in which `offer` tells what else happened in a failed test."""
 
 
 class Recorder:
@@ -204,17 +207,21 @@ def _outcome(report: pytest.TestReport) -> TestOutcome:
 
 
 def _where(item: pytest.Item, report: pytest.TestReport) -> str:
-    """Return the line that failed, or else the test's own."""
+    """Return the line of the project that failed, or else the test's own."""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None and report.failed:
         path, root = Path(crash.path), item.config.rootpath
-        return f"{path.relative_to(root) if path.is_relative_to(root) else path}:{crash.lineno}"
+        installed = path.is_relative_to(_HARNESS) or "site-packages" in path.parts
+        if path.is_relative_to(root) and not installed:
+            return f"{path.relative_to(root)}:{crash.lineno}"
     file, line, _ = item.location
     return f"{file}:{(line or 0) + 1}"
 
 
 def _message(report: pytest.TestReport | pytest.CollectReport) -> str:
-    return redacted(_writable(_said(report)))[:_MOST_TEXT]  # a part of a secret is not found
+    surprises = [told for name, told in report.sections if name == SURPRISES]
+    text = "\n".join([_said(report), *surprises])
+    return redacted(_writable(text))[:_MOST_TEXT]  # a part of a secret is not found
 
 
 def _said(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -57,6 +58,7 @@ class _Verbs(click.Group):
     def main(self, *args: Any, **options: Any) -> NoReturn:
         arguments = list(args[0]) if args else sys.argv[1:]
         debug = "--debug" in arguments[:1]
+        _stand_in_for_closed_streams()
         try:
             with self.make_context("harness", arguments) as context:
                 code = self.invoke(context)
@@ -72,7 +74,7 @@ def _told(error: BaseException) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        say("interrupted; what was recorded is readable: harness report")
+        say("interrupted")
         return INTERRUPTED
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "harness"
@@ -95,6 +97,17 @@ def _told(error: BaseException) -> int:
 def say(line: str) -> None:
     """Print a line that is not part of the verdict, without secrets."""
     click.echo(secret.redacted(line), err=True)
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Open what leads nowhere; else the next file or pipe would get a standard stream's number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # its number is the lowest that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - until we end
 
 
 def _as_interrupt(number: int, frame: object) -> NoReturn:

@@ -57,7 +57,7 @@ def read_plan(
                 "plan/none",
                 "there is no plan",
                 where=str(path),
-                next_step="write one (docs/plan.md), or: harness test PATH --app module:attr",
+                next_step="harness doctor shows a first one; or: harness test PATH --app module:attr",
             )
         return Plan(allow_hosts=tuple(allow_hosts)), None
     try:
@@ -149,8 +149,15 @@ def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing
         click.echo(text.render(record, colour=colour))
         click.echo(page)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it has seen enough
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # there, whoever read it has seen enough
+            raise EvidenceError(
+                "evidence/not-written",
+                f"the verdict could not be printed: {error.strerror}",
+                where="stdout",
+                next_step=f"harness report {folder.path}",
+            ) from None
     if json_file:
         Path(json_file).write_bytes(record.to_json())
     return record.outcome.exit_code
