@@ -104,7 +104,7 @@ def _written(character: str) -> str:
     if character.isascii() and character.isalnum():
         return character
     quoted = quote(character, "", errors="replace")
-    plain = {character, repr(character)[1:-1], quoted, quoted.lower()}
+    plain = {character, repr(character)[1:-1], ascii(character)[1:-1], quoted, quoted.lower()}
     plain |= {"+"} if character == " " else {f"\\{character}"} if character in "'\"" else set()
     plain |= {text for one in plain for text in _in_json(one)}
     plain |= {text for one in plain for text in _in_json(one)}  # a text of JSON, in that of a fact

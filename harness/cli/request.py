@@ -57,7 +57,7 @@ def read_plan(
                 "plan/none",
                 "there is no plan",
                 where=str(path),
-                next_step="harness doctor shows a first one; or: harness test PATH --app module:attr",
+                next_step="harness doctor shows one; or: harness test PATH --app module:attr",
             )
         return Plan(allow_hosts=tuple(allow_hosts)), None
     try:
