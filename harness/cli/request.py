@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -135,8 +135,8 @@ def refuse_unwritable(json_file: str | None) -> None:
 
 def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing: bool) -> int:
     """Print a verdict, write its reports and return its exit code."""
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and _can_colour()
-    if sys.stderr.isatty():
+    colour = "NO_COLOR" not in os.environ and _obeys(sys.stdout)
+    if _obeys(sys.stderr):
         click.echo(_REWRITE, err=True, nl=False)
     page = ""
     if publishing:
@@ -163,8 +163,9 @@ def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing
     return record.outcome.exit_code
 
 
-def _can_colour() -> bool:
-    return os.environ.get("TERM", "") not in ("", "dumb")
+def _obeys(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that knows what escape sequences mean."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 _REWRITE = "\r\x1b[K"
@@ -178,7 +179,7 @@ class Live:
     """
 
     def __init__(self, *, rewriting: bool | None = None) -> None:
-        self._rewriting = sys.stderr.isatty() if rewriting is None else rewriting
+        self._rewriting = _obeys(sys.stderr) if rewriting is None else rewriting
         self._told = time.monotonic()
 
     def __call__(self, line: str) -> None:

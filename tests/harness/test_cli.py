@@ -227,6 +227,24 @@ def test_how_far_a_run_is_is_a_line_now_and_then_but_on_a_terminal(
     assert capsys.readouterr().err == "\r9 s left"  # and what clears the line, on a terminal
 
 
+@pytest.mark.parametrize(("term", "obeys"), [("dumb", False), ("xterm", True)])
+def test_only_a_terminal_that_knows_escape_sequences_gets_any(
+    project: Project, term: str, obeys: bool
+) -> None:
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "gates", "--limit", "security.high == 0"],
+        cwd=project.root, env={**_clean(), "TERM": term}, stdout=theirs, stderr=theirs, check=False,
+    )  # fmt: skip
+    os.close(theirs)
+    output = os.read(ours, 10_000)
+    os.close(ours)
+
+    assert done.returncode == 0
+    assert b"1 limit kept" in output
+    assert (b"\x1b" in output) is obeys
+
+
 def test_a_quiet_load_prints_its_verdict_and_nothing_before_it(project: Project) -> None:
     code, output = project.harness("load", "mix.py", "-r", "2", "-q")
 
