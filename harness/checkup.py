@@ -34,7 +34,7 @@ from harness.load.molotov import load as load_scenarios
 from harness.openapi import read
 from harness.plan import Load, Plan, Service, StandIn, target_variable
 from harness.rig import Rig, rigged
-from harness.target import AppPath
+from harness.target import AppPath, TargetKind
 from harness.targets.app import load_app
 from harness.targets.hang import Limits
 
@@ -156,6 +156,7 @@ def of_plan(plan: Plan, root: Path) -> Iterator[Check]:
     yield from unset
     if plan.gates:
         yield _inspected(root, plan.gates.paths)
+        yield from _coverage(plan)
     for name, url in plan.live.urls if plan.live else ():
         yield _address(name, url)
     with contextlib.ExitStack() as running:
@@ -185,6 +186,18 @@ def _variables(service: Service) -> Iterator[Check]:
             variable.value()
         except UsageError as error:
             yield _of(error)
+
+
+def _coverage(plan: Plan) -> Iterator[Check]:
+    """Find limits on coverage that no functional test of the run can measure."""
+    limits = plan.gates.limits if plan.gates else ()
+    asked = [one.text for one in limits if one.indicator.startswith("coverage.")]
+    targets = plan.tests.targets if plan.tests else ()
+    shared = bool(os.environ.get("HARNESS_RUN"))  # others may measure it for the same run
+    if asked and not shared and all(target.kind is TargetKind.LIVE for target in targets):
+        told = f"{asked[0]}: only tests in process or served measure coverage, and none are asked"
+        step = "run the parts by themselves, harness test and harness load, or leave that limit out"
+        yield _problem(f"{told} (coverage/no-data)", step)
 
 
 def _inspected(root: Path, paths: tuple[str, ...]) -> Check:

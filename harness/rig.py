@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,8 +60,12 @@ class Rig:
     def facts(self, where: str) -> list[Fact]:
         """Take down what the stand-ins were asked: calls that no stub answers, and uses."""
         surprises: list[Fact] = [
-            Surprise(slug="stubs/unmatched", message=told, where=where)
-            for told in self.standins.take_unmatched()
+            Surprise(
+                slug="stubs/unmatched",
+                message=told if times == 1 else f"{told}\n{times} such calls",
+                where=where,
+            )
+            for told, times in Counter(self.standins.take_unmatched()).items()
         ]
         uses = [
             StubUse(stub=name, where=stub.where, calls=calls)

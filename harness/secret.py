@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from harness.errors import UsageError
 
@@ -62,14 +62,14 @@ def redacted(text: str) -> str:
 
     A value is found as it is, and as Python, JSON and a URL write it.
     """
-    known, pattern = _known()
-    return pattern.sub(lambda found: known[found[0]], text) if known else text
+    names, pattern = _known()
+    return pattern.sub(lambda found: names[(found.lastindex or 0) - 1], text) if names else text
 
 
 def redacted_fact(encoded: bytes) -> bytes:
     """Return a fact, a JSON object, with ``{env.NAME}`` for every secret value in its texts."""
-    known, pattern = _known()
-    if not known or not pattern.search(encoded.decode()):
+    names, pattern = _known()
+    if not names or not pattern.search(encoded.decode()):
         return encoded
     return json.dumps(_without(json.loads(encoded)), ensure_ascii=False).encode()
 
@@ -85,20 +85,30 @@ def _without(value: Any) -> Any:
 
 
 @functools.cache
-def _known() -> tuple[dict[str, str], re.Pattern[str]]:
-    """Return what stands for each writing of a secret, and the pattern that finds the longest."""
-    known: dict[str, str] = {}
-    for name, value in os.environ.items():
-        if name.startswith(_PREFIX) and len(value) >= SHORTEST:
-            known |= dict.fromkeys(_writings(value), f"{{env.{name.removeprefix(_PREFIX)}}}")
-    longest_first = sorted(known, key=len, reverse=True)
-    return known, re.compile("|".join(map(re.escape, longest_first)))
+def _known() -> tuple[list[str], re.Pattern[str]]:
+    """Return what stands for each secret, and a pattern with a group for each, longest first."""
+    values = {
+        name.removeprefix(_PREFIX): value
+        for name, value in os.environ.items()
+        if name.startswith(_PREFIX) and len(value) >= SHORTEST
+    }
+    longest_first = sorted(values, key=lambda name: len(values[name]), reverse=True)
+    groups = ("".join(map(_written, values[name])) for name in longest_first)
+    pattern = "|".join(f"({group})" for group in groups)
+    return [f"{{env.{name}}}" for name in longest_first], re.compile(pattern)
 
 
-def _writings(value: str) -> set[str]:
-    plain = {value, repr(value)[1:-1], quote_plus(value, errors="replace"), *_in_json(value)}
-    plain |= {quote(value, safe, errors="replace") for safe in ("", "/")}
-    return plain.union(*map(_in_json, plain))  # in the JSON of a fact, all of them
+@functools.cache
+def _written(character: str) -> str:
+    """Return a pattern for all writings of a character: which ones a URL quotes, clients differ."""
+    if character.isascii() and character.isalnum():
+        return character
+    quoted = quote(character, "", errors="replace")
+    plain = {character, repr(character)[1:-1], ascii(character)[1:-1], quoted, quoted.lower()}
+    plain |= {"+"} if character == " " else {f"\\{character}"} if character in "'\"" else set()
+    plain |= {text for one in plain for text in _in_json(one)}
+    plain |= {text for one in plain for text in _in_json(one)}  # a text of JSON, in that of a fact
+    return f"(?:{'|'.join(map(re.escape, sorted(plain, key=len, reverse=True)))})"
 
 
 def _in_json(text: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import traceback
@@ -57,11 +58,12 @@ class _Verbs(click.Group):
     def main(self, *args: Any, **options: Any) -> NoReturn:
         arguments = list(args[0]) if args else sys.argv[1:]
         debug = "--debug" in arguments[:1]
+        _stand_in_for_closed_streams()
         try:
             with self.make_context("harness", arguments) as context:
                 code = self.invoke(context)
         except BaseException as error:
-            if debug:
+            if debug and not isinstance(error, click.exceptions.Exit):
                 say(traceback.format_exc())
             code = _told(error)
         sys.exit(code)
@@ -72,7 +74,7 @@ def _told(error: BaseException) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        say("interrupted; what was recorded is readable: harness report")
+        say("interrupted")
         return INTERRUPTED
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "harness"
@@ -97,17 +99,37 @@ def say(line: str) -> None:
     click.echo(secret.redacted(line), err=True)
 
 
+def _stand_in_for_closed_streams() -> None:
+    """Open what leads nowhere; else the next file or pipe would get a standard stream's number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # its number is the lowest that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - until we end
+
+
 def _as_interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+)
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(__version__, prog_name="harness")
-def main(debug: bool) -> None:
+@click.pass_context
+def main(context: click.Context, debug: bool) -> None:
     """Test a Quart (or any ASGI) service: one run, one verdict, on evidence.
 
     Exit codes: 0 PASS, 1 FAIL, 2 UNKNOWN (no evidence), 64 the request makes no sense,
     130 interrupted.
     """
     signal.signal(signal.SIGTERM, _as_interrupt)
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        context.exit(UsageError.exit_code)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -57,7 +57,7 @@ def read_plan(
                 "plan/none",
                 "there is no plan",
                 where=str(path),
-                next_step="write one (docs/plan.md), or: harness test PATH --app module:attr",
+                next_step="harness doctor shows one; or: harness test PATH --app module:attr",
             )
         return Plan(allow_hosts=tuple(allow_hosts)), None
     try:
@@ -135,8 +135,8 @@ def refuse_unwritable(json_file: str | None) -> None:
 
 def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing: bool) -> int:
     """Print a verdict, write its reports and return its exit code."""
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and _can_colour()
-    if sys.stderr.isatty():
+    colour = "NO_COLOR" not in os.environ and _obeys(sys.stdout)
+    if _obeys(sys.stderr):
         click.echo(_REWRITE, err=True, nl=False)
     page = ""
     if publishing:
@@ -149,15 +149,23 @@ def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing
         click.echo(text.render(record, colour=colour))
         click.echo(page)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it has seen enough
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # there, whoever read it has seen enough
+            raise EvidenceError(
+                "evidence/not-written",
+                f"the verdict could not be printed: {error.strerror}",
+                where="stdout",
+                next_step=f"harness report {folder.path}",
+            ) from None
     if json_file:
         Path(json_file).write_bytes(record.to_json())
     return record.outcome.exit_code
 
 
-def _can_colour() -> bool:
-    return os.environ.get("TERM", "") not in ("", "dumb")
+def _obeys(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that knows what escape sequences mean."""
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 _REWRITE = "\r\x1b[K"
@@ -171,7 +179,7 @@ class Live:
     """
 
     def __init__(self, *, rewriting: bool | None = None) -> None:
-        self._rewriting = sys.stderr.isatty() if rewriting is None else rewriting
+        self._rewriting = _obeys(sys.stderr) if rewriting is None else rewriting
         self._told = time.monotonic()
 
     def __call__(self, line: str) -> None:

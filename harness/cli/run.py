@@ -11,6 +11,7 @@ from harness.cli.request import (
     begin,
     finish,
     json_option,
+    must_exist,
     plan_option,
     profile_option,
     read_plan,
@@ -19,6 +20,7 @@ from harness.cli.request import (
 )
 from harness.errors import UsageError
 from harness.openapi import documents
+from harness.plan import Plan
 
 
 @click.command(help=VERBS["run"])
@@ -37,6 +39,18 @@ def verb(plan_file: str | None, profile: str | None, reports: str, json_file: st
             next_step="add [tests], [load.NAME] or [gates]",
         )
     refuse_unset(plan, plan.tests.targets if plan.tests else (), plan.loads)
+    _refuse_missing(plan)
     documents(plan, Path.cwd())
     run = begin(plan, path, reports, plan.parts)
     return finish(run, run.whole, json_file, None)
+
+
+def _refuse_missing(plan: Plan) -> None:
+    """Raise UsageError for a file of a later part now, and not once the earlier ones have run."""
+    for name in plan.tests.paths if plan.tests else ():
+        must_exist(name.partition("::")[0], "functional/no-path")
+    for load in plan.loads:
+        if load.scenarios.endswith(".py"):  # else the name of a module
+            must_exist(load.scenarios, "load/scenario-file")
+    for name in plan.gates.paths if plan.gates else ():
+        must_exist(name, "gates/no-path")

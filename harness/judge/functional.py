@@ -136,7 +136,7 @@ def _pytest(
         return judgement  # pytest goes no further, and calls that interrupted
     if ended.exit_status in _PYTEST_STATUS:
         slug, message = _PYTEST_STATUS[ended.exit_status]
-        judgement.findings.append(unknown(slug, part, message, "see its output above"))
+        judgement.findings.append(unknown(slug, part, message, "see what it printed: harness test"))
     elif not row.tests and not ended.collected and not found:
         judgement.findings.append(
             unknown(

@@ -47,7 +47,7 @@ _REMEDY = {
     "gates/not-parsed": "mend it, or run the harness on the Python that it is written for",
     "gates/unreadable": "make it readable, or name paths without it",
     "gates/tool-error": "name paths without it, or try another version of the tool",
-    "coverage/no-data": "run the functional tests in the same run: harness run",
+    "coverage/no-data": "run functional tests, inproc or served, in the same run: harness run",
     "coverage/bad-data": "run it all again: harness run",
 }
 

@@ -125,7 +125,7 @@ def targets(record: Record) -> str:
 
 def pythons(record: Record) -> str:
     """Name the Python versions that took part."""
-    versions = [record.environment.python, *(row.python for row in record.functional)]
+    versions = [record.environment.python, *(row.python for row in record.functional if row.python)]
     return ", ".join(dict.fromkeys(versions))
 
 

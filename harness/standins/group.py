@@ -110,7 +110,7 @@ def _read(root: Path, name: str, key: str) -> tuple[Stub, ...]:
             "stubs/no-file",
             f"cannot read the stub file {name!r}: {reason}",
             where=key,
-            next_step=f"make {root / name}, or correct the path, which is relative to {root}",
+            next_step=f"name a file of stubs, in TOML; paths are relative to {root}",
         ) from None
     return parse_stubs(text, name)
 

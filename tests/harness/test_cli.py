@@ -249,6 +249,24 @@ def test_how_far_a_run_is_is_a_line_now_and_then_but_on_a_terminal(
     assert capsys.readouterr().err == "\r9 s left"  # and what clears the line, on a terminal
 
 
+@pytest.mark.parametrize(("term", "obeys"), [("dumb", False), ("xterm", True)])
+def test_only_a_terminal_that_knows_escape_sequences_gets_any(
+    project: Project, term: str, obeys: bool
+) -> None:
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "gates", "--limit", "security.high == 0"],
+        cwd=project.root, env={**_clean(), "TERM": term}, stdout=theirs, stderr=theirs, check=False,
+    )  # fmt: skip
+    os.close(theirs)
+    output = os.read(ours, 10_000)
+    os.close(ours)
+
+    assert done.returncode == 0
+    assert b"1 limit kept" in output
+    assert (b"\x1b" in output) is obeys
+
+
 def test_a_quiet_load_prints_its_verdict_and_nothing_before_it(project: Project) -> None:
     code, output = project.harness("load", "mix.py", "-r", "2", "-q")
 
@@ -429,3 +447,78 @@ def test_all_environments_of_a_tox_call_share_a_run_that_has_a_name(
 
     named = os.environ["HARNESS_RUN"]
     assert named == given if given else re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{6}", named)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--debug",)])
+def test_without_a_verb_the_help_is_printed_and_nothing_was_understood(
+    project: Project, arguments: tuple[str, ...]
+) -> None:
+    code, output = project.harness(*arguments)
+
+    assert code == 64
+    assert output == project.harness("--help")[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "slug"),
+    [
+        ('paths = ["tests"]', 'paths = ["test"]', "functional/no-path"),
+        ('"mix.py"', '"mux.py"', "load/scenario-file"),
+        ('paths = ["shop.py"]', 'paths = ["shp.py"]', "gates/no-path"),
+    ],
+)
+def test_what_a_plan_names_and_is_not_there_is_told_before_anything_runs(
+    project: Project, old: str, new: str, slug: str
+) -> None:
+    project.change("harness.toml", old, new)
+
+    code, output = project.harness("run")
+
+    assert code == 64
+    assert f"({slug})\n  next: Did you mean" in output
+    assert not (project.root / "reports").exists()
+
+
+def test_a_failed_test_says_which_outside_call_had_no_answer(project: Project) -> None:
+    project.change("weather.toml", 'path = "/now"', 'path = "/then"')
+    project.change("tests/test_shop.py", 'assert await (await client.get("/weather")).get_json()',
+                   'assert (await client.get("/weather")).status_code')  # fmt: skip
+
+    _, output = project.harness("test", "--target", "inproc", "-k", "weather")
+
+    assert "FAIL     tests/test_shop.py:10 (functional/failed)" in output
+    assert "no stub answers GET /now" in output.partition("FAIL: ")[2]
+
+
+def test_a_test_that_only_a_surprise_fails_is_named_by_its_own_line(project: Project) -> None:
+    project.change("weather.toml", 'path = "/now"', 'path = "/then"')
+    asserted = 'assert await (await client.get("/weather")).get_json() == {"celsius": 15}'
+    project.change("tests/test_shop.py", asserted, 'await client.get("/weather")')
+
+    _, output = project.harness("test", "--target", "inproc", "-k", "weather")
+
+    assert "FAIL     tests/test_shop.py:9 (functional/failed)" in output
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_run_without_standard_streams_is_like_any_other(project: Project, closed: str) -> None:
+    command = f"{sys.executable} -m harness test --target inproc --json out.json {closed}"
+
+    done = subprocess.run(command, shell=True, cwd=project.root, env=_clean(), check=False)
+
+    assert done.returncode == 0
+    assert json.loads((project.root / "out.json").read_text())["outcome"] == "PASS"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_verdict_that_cannot_be_printed_is_told_and_is_no_success(project: Project) -> None:
+    command = f"{sys.executable} -m harness gates --limit 'security.high == 0' > /dev/full"
+
+    done = subprocess.run(
+        command, shell=True, cwd=project.root, env=_clean(), stderr=subprocess.PIPE, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "the verdict could not be printed: No space left on device" in done.stderr
+    assert "next: harness report" in done.stderr

@@ -288,3 +288,13 @@ def test_the_wheel_has_the_page_of_messages() -> None:
     built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
 
     assert built["targets"]["wheel"]["force-include"] == {"docs/messages.md": "harness/messages.md"}
+
+
+def test_a_limit_on_coverage_that_no_test_can_measure_is_a_problem(project: Project) -> None:
+    plan = project.root / "harness.toml"
+    plan.write_text(f'{plan.read_text()}[profiles.live.targets]\nshop = "http://127.0.0.1:1"\n')
+
+    code, output = project.harness("doctor", "--profile", "live")
+
+    assert code == 2
+    assert "coverage.lines >= 90%: only tests in process or served measure coverage" in output

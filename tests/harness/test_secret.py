@@ -68,9 +68,10 @@ AWKWARD = "a\"b\\c\n\tü/ö&=+ 'd"
 @pytest.mark.parametrize(
     "written",
     [
-        AWKWARD, repr(AWKWARD), json.dumps(AWKWARD, ensure_ascii=False),
+        AWKWARD, repr(AWKWARD), ascii(AWKWARD), json.dumps(AWKWARD, ensure_ascii=False),
         json.dumps(AWKWARD), "a%22b%5Cc%0A%09%C3%BC%2F%C3%B6%26%3D%2B%20%27d",
         "a%22b%5Cc%0A%09%C3%BC%2F%C3%B6%26%3D%2B+%27d",
+        "a%22b%5Cc%0A%09%C3%BC/%C3%B6%26%3D%2B+'d", "a%22b%5cc%0a%09%c3%bc/%c3%b6&=%2b%20'd",
     ],
 )  # fmt: skip
 def test_a_secret_is_found_as_python_json_and_a_url_write_it(keep: Keep, written: str) -> None:
