@@ -110,7 +110,7 @@ class Inproc:
         else:  # a test's own loop, in a thread; what start-up made belongs to ours
             await across(self._home, self.app)(scope, across(here, receive), across(here, send))
         if scope["type"] == "http":
-            await answer.complete()
+            await answer.complete(f"{scope['method']} {scope['path']}")
 
     async def _live(self) -> None:
         asgi = {"version": "3.0", "spec_version": "2.0"}
@@ -138,6 +138,7 @@ class _Answer:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
+        self._begun = False
         self._over = False
 
     async def receive(self) -> Message:
@@ -148,11 +149,22 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         """Pass on what the application says."""
-        self._over = True
+        self._begun = True
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._over = True
         await self._send(message)
 
-    async def complete(self) -> None:
-        """Answer 500, as Hypercorn does, where there was no answer: Quart's client makes it 200."""
+    async def complete(self, request: str) -> None:
+        """Answer 500, as Hypercorn does, where there was no answer: Quart's client makes it 200.
+
+        Raises TargetError where there was half of one, which that client takes for whole.
+        """
+        if self._begun and not self._over:
+            raise TargetError(
+                "target/cut-off",
+                f"the answer to {request} broke off: the application returned before it was whole",
+                next_step="let its last http.response.body have no more_body",
+            )
         if not self._over:
             await self._send({"type": "http.response.start", "status": 500, "headers": []})
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})

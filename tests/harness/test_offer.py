@@ -295,6 +295,22 @@ def test_an_application_that_says_nothing_has_not_answered_200(suite: Suite, tar
     assert judged.reached == {"test_index": 1, "test_b": 1}
 
 
+HALF = """
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+"""
+
+
+@pytest.mark.parametrize("target", ["inproc", "served"])
+def test_half_an_answer_is_not_taken_for_a_whole_one(suite: Suite, target: str) -> None:
+    suite.write("app.py", HALF)
+    suite.write("test_a.py", REACHING)
+
+    assert suite.judged(target=target).outcomes == {"test_index": "failed"}
+
+
 def test_an_application_of_a_tests_own_making_is_the_service_in_process(suite: Suite) -> None:
     suite.write("app.py", FACTORY)
     suite.write("test_a.py", OTHER)
