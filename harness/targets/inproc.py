@@ -102,11 +102,15 @@ class Inproc:
         if scope["type"] == "websocket":
             scope.setdefault("subprotocols", [])
             receive = _connecting(receive)
+        answer = _Answer(receive, send)
+        receive, send = answer.receive, answer.send
         here = asyncio.get_running_loop()
         if self._home is None or self._home is here or not self._home.is_running():
             await self.app(scope, receive, send)
         else:  # a test's own loop, in a thread; what start-up made belongs to ours
             await across(self._home, self.app)(scope, across(here, receive), across(here, send))
+        if scope["type"] == "http":
+            await answer.complete(f"{scope['method']} {scope['path']}")
 
     async def _live(self) -> None:
         asgi = {"version": "3.0", "spec_version": "2.0"}
@@ -126,6 +130,44 @@ class Inproc:
 
 async def _nobody(message: Message) -> None:
     """Hear what an application says; its lifespan has been noted."""
+
+
+class _Answer:
+    """What an application says to a request; a server answers where it says nothing."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._begun = False
+        self._over = False
+
+    async def receive(self) -> Message:
+        """Pass on what the client says: one that has gone needs no answer."""
+        message = await self._receive()
+        self._over = self._over or message["type"] == "http.disconnect"
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application says."""
+        self._begun = True
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._over = True
+        await self._send(message)
+
+    async def complete(self, request: str) -> None:
+        """Answer 500, as Hypercorn does, where there was no answer: Quart's client makes it 200.
+
+        Raises TargetError where there was half of one, which that client takes for whole.
+        """
+        if self._begun and not self._over:
+            raise TargetError(
+                "target/cut-off",
+                f"the answer to {request} broke off: the application returned before it was whole",
+                next_step="let its last http.response.body have no more_body",
+            )
+        if not self._over:
+            await self._send({"type": "http.response.start", "status": 500, "headers": []})
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _connecting(receive: Receive) -> Receive:

@@ -18,7 +18,7 @@ from harness.facts import PytestEnded
 from harness.targets.served import Port
 from harness.verdict import Outcome
 from tests.harness.project import clean
-from tests.harness.suite import PART, Suite
+from tests.harness.suite import PART, REACHING, Suite
 
 APP = """
 import asyncio
@@ -276,6 +276,39 @@ async def test_other():
     seen = await (await create_app(testing=True).test_client().get("/")).get_json()
     assert seen == {"testing": True}
 """
+
+
+SILENT = """
+async def app(scope, receive, send):
+    await receive()
+"""
+
+
+@pytest.mark.parametrize("target", ["inproc", "served"])
+def test_an_application_that_says_nothing_has_not_answered_200(suite: Suite, target: str) -> None:
+    suite.write("app.py", SILENT)
+    suite.write("test_a.py", REACHING.replace("== 200", "== 500") + REACHING.replace("index", "b"))
+
+    judged = suite.judged(target=target)
+
+    assert judged.outcomes == {"test_index": "passed", "test_b": "failed"}
+    assert judged.reached == {"test_index": 1, "test_b": 1}
+
+
+HALF = """
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+"""
+
+
+@pytest.mark.parametrize("target", ["inproc", "served"])
+def test_half_an_answer_is_not_taken_for_a_whole_one(suite: Suite, target: str) -> None:
+    suite.write("app.py", HALF)
+    suite.write("test_a.py", REACHING)
+
+    assert suite.judged(target=target).outcomes == {"test_index": "failed"}
 
 
 def test_an_application_of_a_tests_own_making_is_the_service_in_process(suite: Suite) -> None:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from quart import Quart, Response, jsonify, redirect, request, session
 
-from harness.errors import UsageError
+from harness.errors import TargetError, UsageError
 from harness.targets import Running
 from harness.targets.client import Exchanges
 from harness.targets.forward import Forward
@@ -197,7 +197,7 @@ async def test_an_application_that_stops_in_the_middle_has_not_answered() -> Non
     async with Inproc(half, "half") as service:
         browser = WebTest(service, Exchanges(), asyncio.get_running_loop())
 
-        with pytest.raises(ConnectionError, match="GET / broke off"):
+        with pytest.raises(TargetError, match="GET / broke off"):
             await asyncio.to_thread(browser.get, "/")
 
 
