@@ -5,17 +5,14 @@ How often a stub was used is counted by the stand-in, which passes the counts in
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from harness.document import Document, Step
-from harness.errors import PlanError, UsageError, nearest
-from harness.pace import parse_duration
+from harness.reply import Defect, Reply
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,43 +23,6 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: dict[str, str | list[str]] = {}
     headers: dict[str, str] = {}
     json: Any = msgspec.UNSET
-
-
-Status = Annotated[int, msgspec.Meta(ge=200, le=599)]
-
-
-class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is answered: `json` or `text`, after `delay` (``2s``, ``50ms``)."""
-
-    status: Status = 200
-    headers: dict[str, str] = {}
-    json: Any = msgspec.UNSET
-    text: str | None = None
-    delay: str | None = None
-
-    @property
-    def delay_s(self) -> float:
-        """The delay in seconds."""
-        return float(parse_duration(self.delay)) if self.delay else 0.0
-
-    def content(self) -> tuple[dict[str, str], bytes]:
-        """Return the headers, with a content type where none is given, and the body."""
-        if self.json is not msgspec.UNSET:
-            kind, body = "application/json", msgspec.json.encode(self.json)
-        else:
-            kind, body = "text/plain; charset=utf-8", (self.text or "").encode()
-        given = {name.lower() for name in self.headers}
-        extra = {} if "content-type" in given or not body else {"Content-Type": kind}
-        return {**extra, **self.headers}, body
-
-
-class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A stub as a file declares it."""
-
-    name: str
-    request: Request
-    reply: Reply | None = None
-    replies: tuple[Reply, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +37,40 @@ class Stub:
     def reply(self, used: int) -> Reply:
         """Return the reply of a stub that has answered `used` times before."""
         return self.replies[min(used, len(self.replies) - 1)]
+
+
+class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A stub as it is declared, which may be one that cannot be."""
+
+    name: str
+    request: Request
+    reply: Reply | None = None
+    replies: tuple[Reply, ...] = ()
+
+    @property
+    def _all(self) -> tuple[Reply, ...]:
+        return self.replies or ((self.reply,) if self.reply else ())
+
+    def defect(self) -> Defect | None:
+        """Return the first thing that the declaration cannot mean; None: it is sound."""
+        if not self._all or (self.reply and self.replies):
+            return Defect("stubs/reply", "needs either 'reply' or 'replies'")
+        if not self.request.path.startswith("/") or "?" in self.request.path:
+            return Defect(
+                "stubs/path",
+                f"can never match the path {self.request.path!r}",
+                ["request", "path"],
+                "begin it with '/', and ask for a query as query = { name = 'value' }",
+            )
+        for number, reply in enumerate(self._all):
+            below = ["reply"] if self.reply else ["replies", number]
+            if found := reply.defect(self.request.method):
+                return found._replace(path=[*below, *found.path])
+        return None
+
+    def stub(self, where: str) -> Stub:
+        """Return what a sound declaration means."""
+        return Stub(self.name, self.request, self._all, where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,84 +164,3 @@ def explain(stubs: Sequence[Stub], call: Call) -> str:
 def _closeness(told: str) -> int:
     order = ("json", "header", "query", "path", "method")
     return order.index(told.split(":")[0].split(" ")[0])
-
-
-def parse_stubs(text: str, source: str) -> tuple[Stub, ...]:
-    """Read a file of ``[[stub]]`` tables. Raises PlanError."""
-    document = Document(text, source)
-    unknown = [key for key in document.tables if key != "stub"]
-    if unknown:
-        raise document.error(
-            "plan/unknown-key",
-            f"unknown key {unknown[0]!r}",
-            unknown,
-            nearest(unknown[0], ["stub"]),
-        )
-    declared = document.tables.get("stub", [])
-    if not isinstance(declared, list) or not declared:
-        raise PlanError("stubs/none", "no [[stub]] in this file", where=source)
-    stubs = tuple(_stub(document, raw, index) for index, raw in enumerate(declared))
-    refuse_twins(stubs)
-    return stubs
-
-
-def _stub(document: Document, raw: object, index: int) -> Stub:
-    path = ("stub", index)
-    found = document.read(raw, _Declared, path)
-    replies = found.replies or ((found.reply,) if found.reply else ())
-    if not replies or (found.reply and found.replies):
-        raise document.error(
-            "stubs/reply", f"stub {found.name!r} needs either 'reply' or 'replies'", path
-        )
-    if not found.request.path.startswith("/") or "?" in found.request.path:
-        raise document.error(
-            "stubs/path",
-            f"stub {found.name!r} can never match the path {found.request.path!r}",
-            [*path, "request", "path"],
-            "begin it with '/', and ask for a query as query = { name = 'value' }",
-        )
-    for number, reply in enumerate(replies):
-        below = ["reply"] if found.reply else ["replies", number]
-        _check_reply(document, found.name, reply, [*path, *below])
-    return Stub(found.name, found.request, replies, document.where(path))
-
-
-_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
-
-
-def _check_reply(document: Document, name: str, reply: Reply, path: Sequence[Step]) -> None:
-    has_json = reply.json is not msgspec.UNSET
-    if has_json and reply.text is not None:
-        raise document.error("stubs/reply", f"stub {name!r} gives both 'json' and 'text'", path)
-    if reply.status in (204, 304) and (has_json or reply.text):
-        raise document.error(
-            "stubs/reply", f"stub {name!r} gives a body, which a {reply.status} never has", path
-        )
-    for header, value in reply.headers.items():
-        if header.lower() in _FRAMING or not _HEADER.fullmatch(f"{header}:{value}"):
-            raise document.error(
-                "stubs/header",
-                f"stub {name!r} cannot send the header {header!r}: {value!r}",
-                [*path, "headers", header],
-                f"write one line; {', '.join(sorted(_FRAMING))} are the stand-in's own",
-            )
-    try:
-        _ = reply.delay_s
-    except UsageError as error:
-        raise document.error(error.slug, error.message, [*path, "delay"], error.next_step) from None
-
-
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~\w-]+:[^\r\n\0]*", re.ASCII)
-
-
-def refuse_twins(stubs: Iterable[Stub]) -> None:
-    """Raise PlanError where two of these stubs have the same name."""
-    seen: dict[str, Stub] = {}
-    for stub in stubs:
-        first = seen.setdefault(stub.name, stub)
-        if first is not stub:
-            raise PlanError(
-                "stubs/twice",
-                f"the stub {stub.name!r} is declared twice, first at {first.where}",
-                where=stub.where,
-            )

@@ -11,7 +11,8 @@ from harness import plan
 from harness.errors import PlanError, UsageError, nearest
 from harness.standins.journal import Journal
 from harness.standins.server import StandIn
-from harness.stub import Stub, parse_stubs, refuse_twins
+from harness.stub import Stub
+from harness.stubfile import parse_stubs, refuse_twins
 
 
 class StandIns:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
 from harness.errors import UsageError, nearest
+from harness.reply import Reply
 from harness.secret import redacted
-from harness.stub import Call, Reply, Stub, choose, explain
+from harness.stub import Call, Stub, choose, explain
 
 MAX_EXPLANATIONS = 1000
 MAX_EXPLANATION_CHARS = 8000

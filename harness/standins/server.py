@@ -18,9 +18,11 @@ from typing import Any
 import uvloop
 
 from harness.errors import HarnessError
-from harness.standins.connection import Connection, Wire
+from harness.reply import Reply
+from harness.standins.connection import Connection
 from harness.standins.journal import Journal
-from harness.stub import Call, Reply, Stub
+from harness.standins.wire import Wire
+from harness.stub import Call, Stub
 
 _HOST = "127.0.0.1"
 _BACKLOG = 1024

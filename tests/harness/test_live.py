@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import TargetError
 from harness.standins.server import StandIn
-from harness.stub import parse_stubs
+from harness.stubfile import parse_stubs
 from harness.targets import live
 from harness.targets.client import Client, Exchanges
 from harness.targets.served import Port

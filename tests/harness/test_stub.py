@@ -6,16 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import PlanError
-from harness.stub import (
-    Call,
-    Reply,
-    Request,
-    Stub,
-    choose,
-    difference,
-    explain,
-    parse_stubs,
-)
+from harness.reply import Reply
+from harness.stub import Call, Request, Stub, choose, difference, explain
+from harness.stubfile import parse_stubs
 
 
 def call(
@@ -238,6 +231,24 @@ HEAD = '[[stub]]\nname = "s"\nrequest = { method = "GET", path = "/" }\n'
             "one line",
         ),
         (HEAD + "reply = { headers = { 'A B' = '' } }", "stubs/header", "s.toml:4", "'A B'"),
+        (HEAD + "reply = { fault = 'rest' }", "stubs/fault", "s.toml:4", "Did you mean 'reset'?"),
+        (HEAD + "reply = { fault = 'reset', text = 'x' }", "stubs/fault", "s.toml:4", "'text'"),
+        (HEAD + "reply = { fault = 'timeout', json = 0 }", "stubs/fault", "s.toml:4", "'json'"),
+        (
+            HEAD + "reply = { fault = 'closed', status = 500 }",
+            "stubs/fault",
+            "s.toml:4",
+            "'status'",
+        ),
+        (HEAD + "replies = [{}, { fault = 'truncated' }]", "stubs/fault", "s.toml:4", "no body"),
+        (HEAD + "[stub.reply]\ntext = ''\ndrip = '1s'", "stubs/fault", "s.toml:6", "no body"),
+        (HEAD + "reply = { text = 'x', drip = '1' }", "plan/duration", "s.toml:4", "'1'"),
+        (
+            HEAD.replace("GET", "HEAD") + "[stub.reply]\nfault = 'truncated'\ntext = 'x'",
+            "stubs/fault",
+            "s.toml:5",
+            "no body",
+        ),
         (HEAD.replace("/", "x") + "reply = {}", "stubs/path", "s.toml:3", "begin it with '/'"),
         (HEAD.replace("/", "/a?b=1") + "reply = {}", "stubs/path", "s.toml:3", "query = {"),
         (HEAD.replace("path", "pth") + "reply = {}", "plan/unknown-key", "s.toml:3", "'path'?"),

@@ -5,9 +5,10 @@ import threading
 import pytest
 
 from harness.errors import UsageError
+from harness.reply import Reply
 from harness.standins import journal as module
 from harness.standins.journal import Journal
-from harness.stub import Call, Reply, Request, Stub
+from harness.stub import Call, Request, Stub
 
 
 def stub(name: str, path: str, *replies: Reply) -> Stub:

@@ -22,7 +22,7 @@ import requests
 from harness.errors import HarnessError, UsageError
 from harness.standins.connection import MAX_BODY_BYTES
 from harness.standins.server import StandIn
-from harness.stub import parse_stubs
+from harness.stubfile import parse_stubs
 
 STUBS = """
 [[stub]]
