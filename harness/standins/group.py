@@ -56,16 +56,16 @@ class StandIns:
         """
         self._mentioned = frozenset(select(self._standins, names or ()))
 
-    def unused(self) -> dict[str, Stub]:
-        """Return the stubs that were selected by name and have not answered since.
+    def unused(self) -> dict[str, tuple[Stub, int]]:
+        """Return the stubs that were selected by name and have answered too few times since.
 
-        A default that nobody calls is none of them.
+        With each comes how often it has. A default that nobody calls is none of them.
         """
         return {
-            f"{standin.name}.{name}": standin.stubs[name]
+            f"{standin.name}.{name}": (standin.stubs[name], calls)
             for standin in self._standins
             if standin.name in self._mentioned
-            for name in standin.unused()
+            for name, calls in standin.unused().items()
         }
 
     def take_unmatched(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ counted, not kept; of calls that no stub answers, a bounded number of explanatio
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from harness.errors import UsageError, nearest
@@ -75,9 +75,13 @@ class Journal:
         """How many calls no stub has answered since the stand-in was made."""
         return self._unmatched
 
-    def unused(self) -> tuple[str, ...]:
-        """Return the names of the selected stubs that have not answered since."""
-        return tuple(name for name, calls in self.uses_since_select.items() if not calls)
+    def unused(self) -> dict[str, int]:
+        """Return the selected stubs that have answered too few times since, and how often."""
+        return {
+            name: calls
+            for name, calls in self.uses_since_select.items()
+            if calls < self.stubs[name].times.least
+        }
 
     def take_unmatched(self) -> tuple[str, ...]:
         """Return, once, why no stub answered each call since this was last asked.
@@ -93,14 +97,14 @@ class Journal:
     def answer(self, call: Call) -> Reply | str:
         """Return the reply that is due to a call, counted; or why there is none, taken down."""
         with self._lock:
-            stub = choose(self._selected, call)
+            stub = choose(self._selected, call, self._used)
             if stub is not None:
                 reply = stub.reply(self._used[stub.name])
                 self._used[stub.name] += 1
                 self._uses[stub.name] += 1
                 return reply
-            selected = self._selected
-        explanation = self._explanation(selected, call)
+            selected, used = self._selected, dict(self._used)
+        explanation = self._explanation(selected, call, used)
         self.note_unmatched(explanation)
         return explanation
 
@@ -113,8 +117,8 @@ class Journal:
             else:
                 self._untold += 1
 
-    def _explanation(self, selected: Sequence[Stub], call: Call) -> str:
-        told = redacted(explain(selected, call))  # before it is cut: a part is not found
+    def _explanation(self, selected: Sequence[Stub], call: Call, used: Mapping[str, int]) -> str:
+        told = redacted(explain(selected, call, used))  # before it is cut: a part is not found
         if len(told) > MAX_EXPLANATION_CHARS:
             told = f"{told[:MAX_EXPLANATION_CHARS]} …"
         other = choose([stub for stub in self.stubs.values() if stub not in selected], call)
