@@ -78,6 +78,10 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         has_json = self.json is not msgspec.UNSET
         if has_json and self.text is not None:
             return Defect("stubs/reply", "gives both 'json' and 'text'")
+        try:
+            self.content()
+        except (TypeError, ValueError) as error:  # what Python has and JSON has not
+            return Defect("stubs/reply", f"gives what cannot be written: {error}")
         if self.status in BODILESS and (has_json or self.text):
             return Defect("stubs/reply", f"gives a body, which a {self.status} never has")
         return None

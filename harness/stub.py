@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -139,6 +139,8 @@ class Stub:
     replies: tuple[Reply, ...]
     where: str
     times: Times = Times()  # noqa: RUF009 - it is a tuple, which nothing changes
+    compute: Callable[[Call], Reply] | None = None
+    """Where it is there, it makes the reply to each call, and may raise whatever it likes."""
 
     def is_used_up(self, used: int) -> bool:
         """Tell whether a stub that has answered `used` times answers no more."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from harness import plan
 from harness.errors import PlanError, UsageError, nearest
 from harness.standins.journal import Journal
 from harness.standins.server import StandIn
 from harness.stub import Stub
-from harness.stubfile import parse_stubs, refuse_twins
+from harness.stubfile import parse_stubs, read_stub, refuse_twins
 
 
 class StandIns:
     """A context manager over stand-ins. Its names of stubs are full: ``weather.current``."""
 
-    def __init__(self, standins: Iterable[StandIn]) -> None:
+    def __init__(self, standins: Iterable[StandIn], root: Path) -> None:
         self._standins = tuple(standins)
-        self._mentioned: frozenset[str] = frozenset()
+        self._root = root
         self._running = contextlib.ExitStack()
 
     @classmethod
@@ -28,7 +30,8 @@ class StandIns:
         cls, planned: Iterable[plan.StandIn], root: Path, ports: Mapping[str, int] | None = None
     ) -> StandIns:
         """Make the stand-ins of a plan; nothing starts yet. Raises PlanError."""
-        return cls(standin_of(one, root, (ports or {}).get(one.name, 0)) for one in planned)
+        made = (standin_of(one, root, (ports or {}).get(one.name, 0)) for one in planned)
+        return cls(made, root)
 
     def __enter__(self) -> StandIns:
         with contextlib.ExitStack() as starting:
@@ -54,18 +57,39 @@ class StandIns:
 
         As the function of that name, which says what a name may be and what is raised.
         """
-        self._mentioned = frozenset(select(self._standins, names or ()))
+        select(self._standins, names or ())
+
+    def declare(
+        self, standin: str, method: str, path: str | None = None, *,
+        reply: Any, times: int | str | None = None, **request: Any,
+    ) -> None:  # fmt: skip
+        """Answer first with a stub that the caller's line declares, until the next selection.
+
+        In the words of a stub file: `reply` is one, a list of them, or a function that makes one
+        of a call; what a call must be like beyond method and path is named as in a request.
+        Raises UsageError.
+        """
+        named = {one.name: one for one in self._standins}
+        if standin not in named:
+            raise UsageError(
+                "stubs/unknown", f"there is no stand-in {standin!r}",
+                next_step=nearest(standin, named),
+            )  # fmt: skip
+        frame = sys._getframe(1)
+        file = Path(frame.f_code.co_filename)
+        shown = file.relative_to(self._root) if file.is_relative_to(self._root) else file
+        where = f"{shown}:{frame.f_lineno}"
+        named[standin].declare(read_stub(where, method, path, reply=reply, times=times, **request))
 
     def unused(self) -> dict[str, tuple[Stub, int]]:
-        """Return the stubs that were selected by name and have answered too few times since.
+        """Return the stubs asked for by name that have answered too few times since, and how often.
 
-        With each comes how often it has. A default that nobody calls is none of them.
+        A default that nobody calls is none of them.
         """
         return {
-            f"{standin.name}.{name}": (standin.stubs[name], calls)
+            f"{standin.name}.{name}": found
             for standin in self._standins
-            if standin.name in self._mentioned
-            for name, calls in standin.unused().items()
+            for name, found in standin.unused().items()
         }
 
     def take_unmatched(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from harness.errors import UsageError, nearest
@@ -51,7 +52,22 @@ class Journal:
                 )
         with self._lock:
             self._selected = tuple(self.stubs[name] for name in chosen)
+            self._asked = set() if names is None else set(chosen)
             self._used = dict.fromkeys(chosen, 0)
+
+    def declare(self, stub: Stub) -> None:
+        """Answer with this stub first, until the next selection. It is asked for by name.
+
+        Where a selected one has its name, it gets a number.
+        """
+        with self._lock:
+            name, number = stub.name, 1
+            while name in self._used:
+                number += 1
+                name = f"{stub.name} #{number}"
+            self._selected = (replace(stub, name=name), *self._selected)
+            self._asked.add(name)
+            self._used[name] = 0
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -75,13 +91,17 @@ class Journal:
         """How many calls no stub has answered since the stand-in was made."""
         return self._unmatched
 
-    def unused(self) -> dict[str, int]:
-        """Return the selected stubs that have answered too few times since, and how often."""
-        return {
-            name: calls
-            for name, calls in self.uses_since_select.items()
-            if calls < self.stubs[name].times.least
-        }
+    def unused(self) -> dict[str, tuple[Stub, int]]:
+        """Return the stubs asked for by name that have answered too few times since, and how often.
+
+        A default that nobody calls is none of them.
+        """
+        with self._lock:
+            return {
+                stub.name: (stub, self._used[stub.name])
+                for stub in self._selected
+                if stub.name in self._asked and self._used[stub.name] < stub.times.least
+            }
 
     def take_unmatched(self) -> tuple[str, ...]:
         """Return, once, why no stub answered each call since this was last asked.
@@ -101,12 +121,22 @@ class Journal:
             if stub is not None:
                 reply = stub.reply(self._used[stub.name])
                 self._used[stub.name] += 1
-                self._uses[stub.name] += 1
-                return reply
-            selected, used = self._selected, dict(self._used)
-        explanation = self._explanation(selected, call, used)
-        self.note_unmatched(explanation)
-        return explanation
+                if stub.name in self._uses:  # and is not declared by a test
+                    self._uses[stub.name] += 1
+            selected, used = self._selected, self._used.copy() if stub is None else self._used
+        if stub is None:
+            told = self._explanation(selected, call, used)
+        elif stub.compute is None:
+            return reply
+        else:
+            try:
+                return stub.compute(call)
+            except Exception as error:  # the test's own
+                kind = type(error).__name__
+                told = f"the reply of {stub.name} ({stub.where}) to {call}: {kind}: {error}"
+                told = redacted(told)
+        self.note_unmatched(told)
+        return told
 
     def note_unmatched(self, explanation: str) -> None:
         """Take down a call that got no reply of a stub."""

@@ -126,7 +126,7 @@ class StandIn(Journal):
     def _wire(self, call: Call) -> Wire:
         found = self.answer(call)
         if isinstance(found, Reply):
-            return self._wires[id(found)]
+            return self._wires.get(id(found)) or Wire.of(found)
         told = Reply(HTTPStatus.NOT_IMPLEMENTED, {"X-Harness": "no-stub"}, text=f"{found}\n")
         return Wire.of(told)
 

@@ -172,7 +172,7 @@ def test_where_one_does_not_start_none_is_left_running() -> None:
     before = threading.enumerate()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         second = StandIn("b", [], port=taken.getsockname()[1])
-        with pytest.raises(HarnessError) as raised, StandIns([StandIn("a", []), second]):
+        with pytest.raises(HarnessError) as raised, StandIns([StandIn("a", []), second], Path()):
             pass
     assert raised.value.slug == "standins/not-started"
     assert threading.enumerate() == before

@@ -48,13 +48,14 @@ def test_nothing_selected_answers_nothing(journal: Journal) -> None:
 
 
 def test_uses_are_counted_for_ever_and_since_the_selection(journal: Journal) -> None:
+    journal.select(["a", "b"])
     journal.answer(call("/a"))
     journal.answer(call("/a"))
     assert journal.uses_since_select == {"a": 2, "b": 0}
-    assert journal.unused() == {"b": 0}
+    assert journal.unused() == {"b": (journal.stubs["b"], 0)}
     journal.select(["a"])
     assert journal.uses_since_select == {"a": 0}
-    assert journal.unused() == {"a": 0}
+    assert list(journal.unused()) == ["a"]
     journal.answer(call("/a"))
     assert journal.unused() == {}
     assert journal.uses == {"a": 3, "b": 0, "c": 0, "sequence": 0}
