@@ -31,6 +31,7 @@ from harness.targets.client import Client
 
 if TYPE_CHECKING:
     from harness.standins.group import StandIns
+    from harness.standins.ledger import Asked
     from harness.standins.named import Routes
     from harness.targets.wsgi import WebTest
 
@@ -263,6 +264,12 @@ def harness_standins(request: pytest.FixtureRequest) -> Iterator[StandIns]:
 def stub(harness_standins: StandIns) -> Callable[..., None]:
     """Declare a stub for this test: ``stub("weather", "GET", "/now", reply={"text": "fine"})``."""
     return harness_standins.declare
+
+
+@pytest.fixture
+def journal(harness_standins: StandIns) -> Callable[[str], Asked]:
+    """Say what a stand-in or a stub was asked in this test: ``journal("weather").count``."""
+    return harness_standins.asked
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import httptools
@@ -46,14 +46,28 @@ class _Turn:
     persistence: bytes
 
 
-class Connection(asyncio.Protocol):
-    """Reads requests and answers each with what `answer` returns for it.
+class Answers(Protocol):
+    """What a connection asks, and tells when it is done."""
 
-    It keeps itself in `open_connections` as long as it lives.
+    def wire(self, call: Call, connection: int) -> Wire:
+        """Return the answer to a call on a connection."""
+
+    def ended(self, connection: int) -> None:
+        """Hear that this answer is sent."""
+
+    def gone(self, connection: int) -> None:
+        """Hear that the connection ended."""
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests and answers each with what `answers` has for it.
+
+    It keeps itself in `open_connections` as long as it lives. `number` is its own.
     """
 
-    def __init__(self, answer: Callable[[Call], Wire], open_connections: set[Connection]) -> None:
-        self._answer = answer
+    def __init__(self, answers: Answers, open_connections: set[Connection], number: int) -> None:
+        self._answers = answers
+        self._number = number
         self._open_connections = open_connections
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
@@ -80,6 +94,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End, with whatever was still to be answered."""
         self._open_connections.discard(self)
+        self._answers.gone(self._number)
         self._is_deaf = True
         self._waiting.clear()
         if self._timer is not None:
@@ -186,7 +201,9 @@ class Connection(asyncio.Protocol):
         """Answer in order, up to a reply that is to be held back."""
         while self._waiting and self._timer is None and self._may_write:
             turn = self._waiting.popleft()
-            wire = self._answer(turn.asked) if isinstance(turn.asked, Call) else turn.asked
+            wire = turn.asked
+            if isinstance(wire, Call):
+                wire = self._answers.wire(wire, self._number)
             if wire.delay_s:
                 self._later(wire.delay_s, self._send, turn, wire)
             else:
@@ -214,7 +231,9 @@ class Connection(asyncio.Protocol):
             self._transport.write(pieces.popleft())
         if pieces:
             self._later(wire.gap_s, self._send_next, wire, pieces)
-        elif wire.end is not End.OPEN:
+        elif wire.end is End.OPEN:
+            self._answers.ended(self._number)
+        else:
             self._break_off(wire.end)
 
     def _break_off(self, end: End) -> None:

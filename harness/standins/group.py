@@ -12,6 +12,7 @@ from typing import Any
 from harness import plan
 from harness.errors import PlanError, UsageError, nearest
 from harness.standins.journal import Journal
+from harness.standins.ledger import Asked
 from harness.standins.server import StandIn
 from harness.stub import Stub
 from harness.stubfile import parse_stubs, read_stub, refuse_twins
@@ -71,15 +72,26 @@ class StandIns:
         """
         named = {one.name: one for one in self._standins}
         if standin not in named:
-            raise UsageError(
-                "stubs/unknown", f"there is no stand-in {standin!r}",
-                next_step=nearest(standin, named),
-            )  # fmt: skip
+            raise self._unknown(standin)
         frame = sys._getframe(1)
         file = Path(frame.f_code.co_filename)
         shown = file.relative_to(self._root) if file.is_relative_to(self._root) else file
         where = f"{shown}:{frame.f_lineno}"
         named[standin].declare(read_stub(where, method, path, reply=reply, times=times, **request))
+
+    def asked(self, name: str) -> Asked:
+        """Return what a stand-in, ``weather``, or a stub, ``weather.current``, was asked.
+
+        That is since the selection. Raises UsageError for what there is not.
+        """
+        for one in self._standins:
+            if name == one.name or name.startswith(f"{one.name}."):
+                return one.asked(name[len(one.name) + 1 :])
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UsageError:
+        known = nearest(name, [one.name for one in self._standins])
+        return UsageError("stubs/unknown", f"there is no stand-in {name!r}", next_step=known)
 
     def unused(self) -> dict[str, tuple[Stub, int]]:
         """Return the stubs asked for by name that have answered too few times since, and how often.

@@ -1,7 +1,7 @@
 """The stubs of one stand-in, which of them are selected, and what the stand-in was asked.
 
-Every method may be called from any thread: a test selects while a server answers. Calls are
-counted, not kept; of calls that no stub answers, a bounded number of explanations is.
+Every method may be called from any thread: a test selects while a server answers. Of calls the
+last are kept, all are counted; of those that no stub answers, a bounded number is explained.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from harness.errors import UsageError, nearest
 from harness.reply import Reply
 from harness.secret import redacted
+from harness.standins.ledger import Asked, Ledger
 from harness.stub import Call, Stub, choose, explain
 
 MAX_EXPLANATIONS = 1000
@@ -54,6 +55,7 @@ class Journal:
             self._selected = tuple(self.stubs[name] for name in chosen)
             self._asked = set() if names is None else set(chosen)
             self._used = dict.fromkeys(chosen, 0)
+            self._ledger = Ledger()
 
     def declare(self, stub: Stub) -> None:
         """Answer with this stub first, until the next selection. It is asked for by name.
@@ -114,10 +116,35 @@ class Journal:
         rest = (f"and {untold} more calls that no stub answers",) if untold else ()
         return (*taken, *rest)
 
-    def answer(self, call: Call) -> Reply | str:
+    def asked(self, stub: str = "") -> Asked:
+        """Return what the stand-in, or one stub of it, was asked since the selection.
+
+        Raises UsageError for a stub that there is not.
+        """
+        with self._lock:
+            known = {*self.stubs, *self._used}
+            if stub and stub not in known:
+                raise UsageError(
+                    "stubs/unknown", f"the stand-in {self.name!r} has no stub {stub!r}",
+                    next_step=nearest(stub, known),
+                )  # fmt: skip
+            return self._ledger.asked(stub)
+
+    def ended(self, connection: int) -> None:
+        """Take down that what a connection asked last is answered."""
+        with self._lock:
+            self._ledger.ended(connection)
+
+    def gone(self, connection: int) -> None:
+        """Take down that a connection ended."""
+        with self._lock:
+            self._ledger.gone(connection)
+
+    def answer(self, call: Call, connection: int = 0) -> Reply | str:
         """Return the reply that is due to a call, counted; or why there is none, taken down."""
         with self._lock:
             stub = choose(self._selected, call, self._used)
+            self._ledger.began(call, stub.name if stub else "", connection)
             if stub is not None:
                 reply = stub.reply(self._used[stub.name])
                 self._used[stub.name] += 1

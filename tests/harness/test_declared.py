@@ -46,6 +46,21 @@ async def test_computed(client, stub):
     assert (seen[0].method, seen[0].path, seen[0].body) == ("GET", "/now", b"")
 
 
+async def test_journal(client, stub, journal):
+    stub("weather", "GET", "/now", reply={"json": {"celsius": 1}}, times="1..2")
+    for _ in range(3):
+        await client.get("/weather")
+    assert journal("weather").count == 3
+    assert journal("weather.GET /now").count == 2
+    assert [call.path for call in journal("weather.now").calls] == ["/now"]
+
+
+async def test_journal_is_of_one_test(client, journal):
+    assert journal("weather").count == 0
+    with pytest.raises(Exception, match="there is no stand-in 'wether'"):
+        journal("wether")
+
+
 @pytest.mark.stubs("now")
 async def test_beside_a_mark(client, stub):
     stub("weather", "GET", "/new", reply=[{"fault": "closed"}, {"status": 503}], times="0..2")
@@ -95,7 +110,7 @@ def test_a_test_declares_stubs_for_itself_alone(project: Project) -> None:
     code, output = project.harness("test", "--target", "inproc")
 
     assert code == 0, output
-    assert "5 tests passed" in output
+    assert "7 tests passed" in output
 
 
 def test_what_is_wrong_with_a_declaration_is_told_with_its_line(project: Project) -> None:

@@ -565,7 +565,7 @@ async def test_it_starts_and_answers_within_a_running_loop() -> None:
 def test_a_failure_of_its_own_is_no_outage(
     standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(call: object) -> None:
+    def fail(call: object, connection: object) -> None:
         raise ZeroDivisionError("a mistake of ours")
 
     monkeypatch.setattr(standin, "answer", fail)
