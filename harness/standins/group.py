@@ -127,7 +127,7 @@ def standin_of(planned: plan.StandIn, root: Path, port: int = 0) -> StandIn:
     stubs = [
         stub
         for number, name in enumerate(planned.stubs)
-        for stub in _read(root, name, f"{key}.stubs[{number}]")
+        for stub in read_stubs(root, name, f"{key}.stubs[{number}]")
     ]
     refuse_twins(stubs)
     try:
@@ -138,7 +138,8 @@ def standin_of(planned: plan.StandIn, root: Path, port: int = 0) -> StandIn:
         ) from None
 
 
-def _read(root: Path, name: str, key: str) -> tuple[Stub, ...]:
+def read_stubs(root: Path, name: str, key: str) -> tuple[Stub, ...]:
+    """Read a stub file below `root` that `key` names. Raises PlanError."""
     try:
         text = (root / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
