@@ -221,8 +221,9 @@ class Bench:
         if self.rig is None:
             return self.leftovers()
         unused = [
-            f"the test selected the stub {name} ({stub.where}), and nothing called it"
-            for name, stub in self.rig.standins.unused().items()
+            f"the test selected the stub {name} ({stub.where}), and "
+            + (f"it answered {calls} of {stub.times}" if calls else "nothing called it")
+            for name, (stub, calls) in self.rig.standins.unused().items()
         ]
         return [*self.leftovers(), *unused]
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 import sys
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -30,6 +30,8 @@ from harness.targets import Running
 from harness.targets.client import Client
 
 if TYPE_CHECKING:
+    from harness.standins.group import StandIns
+    from harness.standins.ledger import Asked
     from harness.standins.named import Routes
     from harness.targets.wsgi import WebTest
 
@@ -248,6 +250,29 @@ def webtest(
 
 
 @pytest.fixture
+def harness_standins(request: pytest.FixtureRequest) -> Iterator[StandIns]:
+    """The plan's stand-ins. What a test declares is forgotten after it."""
+    try:
+        standins = _bench(request.config).start().standins
+    except HarnessError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    yield standins
+    standins.select()
+
+
+@pytest.fixture
+def stub(harness_standins: StandIns) -> Callable[..., None]:
+    """Declare a stub for this test: ``stub("weather", "GET", "/now", reply={"text": "fine"})``."""
+    return harness_standins.declare
+
+
+@pytest.fixture
+def journal(harness_standins: StandIns) -> Callable[[str], Asked]:
+    """Say what a stand-in or a stub was asked in this test: ``journal("weather").count``."""
+    return harness_standins.asked
+
+
+@pytest.fixture
 def aioresponses(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The mock of aioresponses, with the stand-ins behind what a test adds to it."""
     from harness.standins.named import aioresponses_before
@@ -285,7 +310,8 @@ def _routes(request: pytest.FixtureRequest) -> Routes:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Select the stubs that the test is marked with, or the stand-ins' defaults."""
     marks = list(item.iter_markers("stubs"))
-    uses = bool(marks) or _uses_target(item) or _mocks(item)
+    declares = "harness_standins" in getattr(item, "fixturenames", ())
+    uses = bool(marks) or declares or _uses_target(item) or _mocks(item)
     if not uses and _BENCH not in item.config.stash:
         return
     try:
@@ -296,7 +322,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             around.enter_context(bench.around())
         bench.under_test = service_of(item)
         _take_leftovers(item.config, bench)
-        has_stubs = bool(marks) or (_uses_target(item) and _mocks(item))
+        has_stubs = bool(marks) or declares or (_uses_target(item) and _mocks(item))
         missing = bench.missing_live(service_of(item), has_stubs=has_stubs)
         if missing:
             pytest.skip(missing)

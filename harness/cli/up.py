@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +13,7 @@ import click
 
 from harness import secret
 from harness.cli import INTERRUPTED, VERBS, say
+from harness.cli.ports import fixed_ports, port_option
 from harness.cli.request import (
     allow_option,
     app_option,
@@ -22,7 +22,7 @@ from harness.cli.request import (
     read_plan,
     reports_option,
 )
-from harness.errors import TargetError, UsageError, nearest
+from harness.errors import TargetError, UsageError
 from harness.evidence import Facts, RunFolder, new_run_id
 from harness.facts import Surprise
 from harness.plan import Plan, Service
@@ -34,7 +34,7 @@ _POLL_S = 0.2
 
 
 @click.command(help=VERBS["up"])
-@click.option("--port", "ports", multiple=True, metavar="NAME=PORT", help="A fixed port; again.")
+@port_option
 @allow_option
 @app_option
 @plan_option
@@ -49,7 +49,9 @@ def verb(
     if app:
         plan = plan.with_app(AppPath.parse(app))
     services = _ours(plan)
-    fixed = _fixed(ports, [*(one.name for one in services), *(one.name for one in plan.standins)])
+    fixed = fixed_ports(
+        ports, [*(one.name for one in services), *(one.name for one in plan.standins)]
+    )
     for service in services:
         for variable in service.variables:
             variable.value()
@@ -81,43 +83,6 @@ def _ours(plan: Plan) -> list[Service]:
             next_step="harness up",
         )
     return services
-
-
-def _fixed(texts: Iterable[str], names: list[str]) -> dict[str, int]:
-    """Read the ports that were asked for. Raises UsageError for one that is taken."""
-    fixed: dict[str, int] = {}
-    for text in texts:
-        name, _, number = text.partition("=")
-        if name not in names:
-            raise UsageError(
-                "target/port",
-                f"there is no service or stand-in {name!r} to start",
-                where=f"--port {text}",
-                next_step=nearest(name, names),
-            )
-        if not number.isdecimal() or not 0 < int(number) < 65536:
-            raise _refused_port(text, f"cannot read the port {number!r}", "give a number to 65535")
-        if int(number) in fixed.values():
-            raise _refused_port(text, "the port is asked for twice", "give each a port of its own")
-        fixed[name] = int(number)
-        _refuse_taken(text, fixed[name])
-    return fixed
-
-
-def _refuse_taken(text: str, port: int) -> None:
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError as error:
-            step = f"stop what listens there (lsof -i :{port}), or name another port"
-            raise _refused_port(
-                text, f"the port {port} cannot be used: {error.strerror}", step
-            ) from None
-
-
-def _refused_port(text: str, told: str, next_step: str) -> UsageError:
-    return UsageError("target/port", told, where=f"--port {text}", next_step=next_step)
 
 
 def _folder(reports: Path) -> Path:

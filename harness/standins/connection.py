@@ -7,53 +7,35 @@ back by its delay, what the client pipelined behind it waits, and no other conne
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import cast
+from typing import Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import httptools
 
-from harness.stub import Call, Reply
+from harness.reply import Reply
+from harness.standins.wire import End, Wire
+from harness.stub import Call
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 _LINGER_S = 1.0
 """How long a refused client is listened to: closing on what it still sends would reset it."""
 
+_GAP_S = 0.05
+"""How long a client may read before a reset, which could overtake what was sent."""
+
+_SILENCE_S = 600.0
+"""How long a client without a time limit waits for what never comes: longer than any default."""
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _VERSIONS = ("1.0", "1.1")
-
-
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """A reply as bytes, but for the line that says whether the connection stays open."""
-
-    head: bytes
-    body: bytes
-    delay_s: float
-
-    @classmethod
-    def of(cls, reply: Reply) -> Wire:
-        """Write a reply down. The length is always told, save where there can be no body."""
-        headers, body = reply.content()
-        lines = [f"HTTP/1.1 {reply.status} {_reason(reply.status)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if reply.status in _BODILESS:
-            body = b""
-        else:
-            lines.append(f"Content-Length: {len(body)}")
-        return cls("".join(f"{line}\r\n" for line in lines).encode(), body, reply.delay_s)
-
-
-def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +46,28 @@ class _Turn:
     persistence: bytes
 
 
-class Connection(asyncio.Protocol):
-    """Reads requests and answers each with what `answer` returns for it.
+class Answers(Protocol):
+    """What a connection asks, and tells when it is done."""
 
-    It keeps itself in `open_connections` as long as it lives.
+    def wire(self, call: Call, connection: int) -> Wire:
+        """Return the answer to a call on a connection."""
+
+    def ended(self, connection: int) -> None:
+        """Hear that this answer is sent."""
+
+    def gone(self, connection: int) -> None:
+        """Hear that the connection ended."""
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests and answers each with what `answers` has for it.
+
+    It keeps itself in `open_connections` as long as it lives. `number` is its own.
     """
 
-    def __init__(self, answer: Callable[[Call], Wire], open_connections: set[Connection]) -> None:
-        self._answer = answer
+    def __init__(self, answers: Answers, open_connections: set[Connection], number: int) -> None:
+        self._answers = answers
+        self._number = number
         self._open_connections = open_connections
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
@@ -81,6 +77,7 @@ class Connection(asyncio.Protocol):
         self._is_reading = True
         self._is_deaf = False  # no further request is listened to
         self._is_refused = False
+        self._is_silent = False
         self._owes_continue = False
 
     def abort(self) -> None:
@@ -97,6 +94,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End, with whatever was still to be answered."""
         self._open_connections.discard(self)
+        self._answers.gone(self._number)
         self._is_deaf = True
         self._waiting.clear()
         if self._timer is not None:
@@ -117,7 +115,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep a client that has closed its half for as long as it has replies to come."""
         self._is_deaf = True
-        return bool(self._waiting or self._timer)
+        return bool(self._waiting or self._timer) and not self._is_silent
 
     def pause_writing(self) -> None:
         """Answer no more until the client has read what it was sent."""
@@ -203,24 +201,55 @@ class Connection(asyncio.Protocol):
         """Answer in order, up to a reply that is to be held back."""
         while self._waiting and self._timer is None and self._may_write:
             turn = self._waiting.popleft()
-            wire = self._answer(turn.asked) if isinstance(turn.asked, Call) else turn.asked
+            wire = turn.asked
+            if isinstance(wire, Call):
+                wire = self._answers.wire(wire, self._number)
             if wire.delay_s:
-                self._timer = self._loop.call_later(wire.delay_s, self._release, turn, wire)
+                self._later(wire.delay_s, self._send, turn, wire)
             else:
                 self._send(turn, wire)
         if not self._waiting and self._timer is None:
             self._be_idle()
         self._read_on(not self._waiting)
 
-    def _release(self, turn: _Turn, wire: Wire) -> None:
-        self._timer = None
-        self._send(turn, wire)
-        self._answer_waiting()
+    def _later(self, seconds: float, step: Callable[..., None], *arguments: Any) -> None:
+        """Answer nothing for so long, then take this step and go on."""
+
+        def go_on() -> None:
+            self._timer = None
+            step(*arguments)
+            self._answer_waiting()
+
+        self._timer = self._loop.call_later(seconds, go_on)
 
     def _send(self, turn: _Turn, wire: Wire) -> None:
         is_head = isinstance(turn.asked, Call) and turn.asked.method == "HEAD"
-        body = b"" if is_head else wire.body
-        self._transport.write(b"%b%b\r\n%b" % (wire.head, turn.persistence, body))
+        self._send_next(wire, deque(wire.pieces(turn.persistence, is_head=is_head)))
+
+    def _send_next(self, wire: Wire, pieces: deque[bytes]) -> None:
+        if pieces:
+            self._transport.write(pieces.popleft())
+        if pieces:
+            self._later(wire.gap_s, self._send_next, wire, pieces)
+        elif wire.end is End.OPEN:
+            self._answers.ended(self._number)
+        else:
+            self._break_off(wire.end)
+
+    def _break_off(self, end: End) -> None:
+        """Answer nothing more, and end as a fault does."""
+        self._is_deaf, self._owes_continue = True, False
+        self._waiting.clear()
+        if end is End.RESET:
+            self._later(_GAP_S, self._reset)
+        elif end is End.SILENCE:
+            self._is_silent = True
+            self._later(_SILENCE_S, self._transport.close)
+
+    def _reset(self) -> None:
+        connected = self._transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._transport.abort()
 
     def _be_idle(self) -> None:
         """Everything is answered: ask for the body that is held back, or end, or wait."""

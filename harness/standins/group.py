@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from harness import plan
 from harness.errors import PlanError, UsageError, nearest
 from harness.standins.journal import Journal
+from harness.standins.ledger import Asked
 from harness.standins.server import StandIn
-from harness.stub import Stub, parse_stubs, refuse_twins
+from harness.stub import Stub
+from harness.stubfile import parse_stubs, read_stub, refuse_twins
 
 
 class StandIns:
     """A context manager over stand-ins. Its names of stubs are full: ``weather.current``."""
 
-    def __init__(self, standins: Iterable[StandIn]) -> None:
+    def __init__(self, standins: Iterable[StandIn], root: Path) -> None:
         self._standins = tuple(standins)
-        self._mentioned: frozenset[str] = frozenset()
+        self._root = root
         self._running = contextlib.ExitStack()
 
     @classmethod
@@ -27,7 +31,8 @@ class StandIns:
         cls, planned: Iterable[plan.StandIn], root: Path, ports: Mapping[str, int] | None = None
     ) -> StandIns:
         """Make the stand-ins of a plan; nothing starts yet. Raises PlanError."""
-        return cls(standin_of(one, root, (ports or {}).get(one.name, 0)) for one in planned)
+        made = (standin_of(one, root, (ports or {}).get(one.name, 0)) for one in planned)
+        return cls(made, root)
 
     def __enter__(self) -> StandIns:
         with contextlib.ExitStack() as starting:
@@ -53,18 +58,50 @@ class StandIns:
 
         As the function of that name, which says what a name may be and what is raised.
         """
-        self._mentioned = frozenset(select(self._standins, names or ()))
+        select(self._standins, names or ())
 
-    def unused(self) -> dict[str, Stub]:
-        """Return the stubs that were selected by name and have not answered since.
+    def declare(
+        self, standin: str, method: str, path: str | None = None, *,
+        reply: Any, times: int | str | None = None, **request: Any,
+    ) -> None:  # fmt: skip
+        """Answer first with a stub that the caller's line declares, until the next selection.
+
+        In the words of a stub file: `reply` is one, a list of them, or a function that makes one
+        of a call; what a call must be like beyond method and path is named as in a request.
+        Raises UsageError.
+        """
+        named = {one.name: one for one in self._standins}
+        if standin not in named:
+            raise self._unknown(standin)
+        frame = sys._getframe(1)
+        file = Path(frame.f_code.co_filename)
+        shown = file.relative_to(self._root) if file.is_relative_to(self._root) else file
+        where = f"{shown}:{frame.f_lineno}"
+        named[standin].declare(read_stub(where, method, path, reply=reply, times=times, **request))
+
+    def asked(self, name: str) -> Asked:
+        """Return what a stand-in, ``weather``, or a stub, ``weather.current``, was asked.
+
+        That is since the selection. Raises UsageError for what there is not.
+        """
+        for one in self._standins:
+            if name == one.name or name.startswith(f"{one.name}."):
+                return one.asked(name[len(one.name) + 1 :])
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UsageError:
+        known = nearest(name, [one.name for one in self._standins])
+        return UsageError("stubs/unknown", f"there is no stand-in {name!r}", next_step=known)
+
+    def unused(self) -> dict[str, tuple[Stub, int]]:
+        """Return the stubs asked for by name that have answered too few times since, and how often.
 
         A default that nobody calls is none of them.
         """
         return {
-            f"{standin.name}.{name}": standin.stubs[name]
+            f"{standin.name}.{name}": found
             for standin in self._standins
-            if standin.name in self._mentioned
-            for name in standin.unused()
+            for name, found in standin.unused().items()
         }
 
     def take_unmatched(self) -> tuple[str, ...]:
@@ -90,7 +127,7 @@ def standin_of(planned: plan.StandIn, root: Path, port: int = 0) -> StandIn:
     stubs = [
         stub
         for number, name in enumerate(planned.stubs)
-        for stub in _read(root, name, f"{key}.stubs[{number}]")
+        for stub in read_stubs(root, name, f"{key}.stubs[{number}]")
     ]
     refuse_twins(stubs)
     try:
@@ -101,7 +138,8 @@ def standin_of(planned: plan.StandIn, root: Path, port: int = 0) -> StandIn:
         ) from None
 
 
-def _read(root: Path, name: str, key: str) -> tuple[Stub, ...]:
+def read_stubs(root: Path, name: str, key: str) -> tuple[Stub, ...]:
+    """Read a stub file below `root` that `key` names. Raises PlanError."""
     try:
         text = (root / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

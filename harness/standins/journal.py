@@ -1,18 +1,21 @@
 """The stubs of one stand-in, which of them are selected, and what the stand-in was asked.
 
-Every method may be called from any thread: a test selects while a server answers. Calls are
-counted, not kept; of calls that no stub answers, a bounded number of explanations is.
+Every method may be called from any thread: a test selects while a server answers. Of calls the
+last are kept, all are counted; of those that no stub answers, a bounded number is explained.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from harness.errors import UsageError, nearest
+from harness.reply import Reply
 from harness.secret import redacted
-from harness.stub import Call, Reply, Stub, choose, explain
+from harness.standins.ledger import Asked, Ledger
+from harness.stub import Call, Stub, choose, explain
 
 MAX_EXPLANATIONS = 1000
 MAX_EXPLANATION_CHARS = 8000
@@ -50,7 +53,23 @@ class Journal:
                 )
         with self._lock:
             self._selected = tuple(self.stubs[name] for name in chosen)
+            self._asked = set() if names is None else set(chosen)
             self._used = dict.fromkeys(chosen, 0)
+            self._ledger = Ledger()
+
+    def declare(self, stub: Stub) -> None:
+        """Answer with this stub first, until the next selection. It is asked for by name.
+
+        Where a selected one has its name, it gets a number.
+        """
+        with self._lock:
+            name, number = stub.name, 1
+            while name in self._used:
+                number += 1
+                name = f"{stub.name} #{number}"
+            self._selected = (replace(stub, name=name), *self._selected)
+            self._asked.add(name)
+            self._used[name] = 0
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -74,9 +93,17 @@ class Journal:
         """How many calls no stub has answered since the stand-in was made."""
         return self._unmatched
 
-    def unused(self) -> tuple[str, ...]:
-        """Return the names of the selected stubs that have not answered since."""
-        return tuple(name for name, calls in self.uses_since_select.items() if not calls)
+    def unused(self) -> dict[str, tuple[Stub, int]]:
+        """Return the stubs asked for by name that have answered too few times since, and how often.
+
+        A default that nobody calls is none of them.
+        """
+        with self._lock:
+            return {
+                stub.name: (stub, self._used[stub.name])
+                for stub in self._selected
+                if stub.name in self._asked and self._used[stub.name] < stub.times.least
+            }
 
     def take_unmatched(self) -> tuple[str, ...]:
         """Return, once, why no stub answered each call since this was last asked.
@@ -89,19 +116,54 @@ class Journal:
         rest = (f"and {untold} more calls that no stub answers",) if untold else ()
         return (*taken, *rest)
 
-    def answer(self, call: Call) -> Reply | str:
+    def asked(self, stub: str = "") -> Asked:
+        """Return what the stand-in, or one stub of it, was asked since the selection.
+
+        Raises UsageError for a stub that there is not.
+        """
+        with self._lock:
+            known = {*self.stubs, *self._used}
+            if stub and stub not in known:
+                raise UsageError(
+                    "stubs/unknown", f"the stand-in {self.name!r} has no stub {stub!r}",
+                    next_step=nearest(stub, known),
+                )  # fmt: skip
+            return self._ledger.asked(stub)
+
+    def ended(self, connection: int) -> None:
+        """Take down that what a connection asked last is answered."""
+        with self._lock:
+            self._ledger.ended(connection)
+
+    def gone(self, connection: int) -> None:
+        """Take down that a connection ended."""
+        with self._lock:
+            self._ledger.gone(connection)
+
+    def answer(self, call: Call, connection: int = 0) -> Reply | str:
         """Return the reply that is due to a call, counted; or why there is none, taken down."""
         with self._lock:
-            stub = choose(self._selected, call)
+            stub = choose(self._selected, call, self._used)
+            self._ledger.began(call, stub.name if stub else "", connection)
             if stub is not None:
                 reply = stub.reply(self._used[stub.name])
                 self._used[stub.name] += 1
-                self._uses[stub.name] += 1
-                return reply
-            selected = self._selected
-        explanation = self._explanation(selected, call)
-        self.note_unmatched(explanation)
-        return explanation
+                if stub.name in self._uses:  # and is not declared by a test
+                    self._uses[stub.name] += 1
+            selected, used = self._selected, self._used.copy() if stub is None else self._used
+        if stub is None:
+            told = self._explanation(selected, call, used)
+        elif stub.compute is None:
+            return reply
+        else:
+            try:
+                return stub.compute(call)
+            except Exception as error:  # the test's own
+                kind = type(error).__name__
+                told = f"the reply of {stub.name} ({stub.where}) to {call}: {kind}: {error}"
+                told = redacted(told)
+        self.note_unmatched(told)
+        return told
 
     def note_unmatched(self, explanation: str) -> None:
         """Take down a call that got no reply of a stub."""
@@ -112,8 +174,8 @@ class Journal:
             else:
                 self._untold += 1
 
-    def _explanation(self, selected: Sequence[Stub], call: Call) -> str:
-        told = redacted(explain(selected, call))  # before it is cut: a part is not found
+    def _explanation(self, selected: Sequence[Stub], call: Call, used: Mapping[str, int]) -> str:
+        told = redacted(explain(selected, call, used))  # before it is cut: a part is not found
         if len(told) > MAX_EXPLANATION_CHARS:
             told = f"{told[:MAX_EXPLANATION_CHARS]} …"
         other = choose([stub for stub in self.stubs.values() if stub not in selected], call)

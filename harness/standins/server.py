@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +19,11 @@ from typing import Any
 import uvloop
 
 from harness.errors import HarnessError
-from harness.standins.connection import Connection, Wire
+from harness.reply import Reply
+from harness.standins.connection import Connection
 from harness.standins.journal import Journal
-from harness.stub import Call, Reply, Stub
+from harness.standins.wire import Wire
+from harness.stub import Call, Stub
 
 _HOST = "127.0.0.1"
 _BACKLOG = 1024
@@ -42,6 +45,7 @@ class StandIn(Journal):
         }
         self._url = ""
         self._connections: set[Connection] = set()
+        self._numbers = itertools.count(1)
         self._thread: threading.Thread | None = None
         self._halt: Callable[[], Any]
 
@@ -110,7 +114,7 @@ class StandIn(Journal):
         loop, stopping = asyncio.get_running_loop(), asyncio.Event()
         loop.set_exception_handler(self._take_down_failure)
         server = await loop.create_server(
-            lambda: Connection(self._wire, self._connections), sock=listening
+            lambda: Connection(self, self._connections, next(self._numbers)), sock=listening
         )
         started.set_result(functools.partial(loop.call_soon_threadsafe, stopping.set))
         await stopping.wait()
@@ -121,10 +125,11 @@ class StandIn(Journal):
         while self._connections:  # noqa: ASYNC110 - they go in the loop's next turns
             await asyncio.sleep(0)
 
-    def _wire(self, call: Call) -> Wire:
-        found = self.answer(call)
+    def wire(self, call: Call, connection: int) -> Wire:
+        """Return the answer to a call, as bytes; where no stub has one, a 501 that says why."""
+        found = self.answer(call, connection)
         if isinstance(found, Reply):
-            return self._wires[id(found)]
+            return self._wires.get(id(found)) or Wire.of(found)
         told = Reply(HTTPStatus.NOT_IMPLEMENTED, {"X-Harness": "no-stub"}, text=f"{found}\n")
         return Wire.of(told)
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness.cli import main
 from harness.manifest import parse_plan
-from harness.stub import parse_stubs
+from harness.stubfile import parse_stubs
 from tests.harness.project import clean
 
 ROOT = Path(__file__).parents[2]

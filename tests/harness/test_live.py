@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import TargetError
 from harness.standins.server import StandIn
-from harness.stub import parse_stubs
+from harness.stubfile import parse_stubs
 from harness.targets import live
 from harness.targets.client import Client, Exchanges
 from harness.targets.served import Port
@@ -134,6 +134,10 @@ def test_tests_with_a_client_of_their_own_are_no_evidence_of_a_deployment(
     ("old", "new"),
     [
         ("async def test_the_weather", 'import pytest\n\n\n@pytest.mark.stubs("now")\n{old}'),
+        (
+            "async def test_the_weather",
+            'import pytest\n\n\n@pytest.mark.usefixtures("stub")\n{old}',
+        ),
         ("the_outside(client", "{old}, aioresponses"),
     ],
 )

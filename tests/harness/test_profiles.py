@@ -8,7 +8,7 @@ import pytest
 
 from harness.evidence import functional_part
 from harness.standins.server import StandIn
-from harness.stub import parse_stubs
+from harness.stubfile import parse_stubs
 from tests.harness.project import Project
 
 TOKEN = 's3cret/"token"'

@@ -1,21 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import urlencode
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import PlanError
-from harness.stub import (
-    Call,
-    Reply,
-    Request,
-    Stub,
-    choose,
-    difference,
-    explain,
-    parse_stubs,
-)
+from harness.reply import Reply
+from harness.stub import Call, Request, Stub, Times, choose, difference, explain
+from harness.stubfile import parse_stubs
 
 
 def call(
@@ -59,6 +55,53 @@ def stub(name: str, request: Request, *replies: Reply) -> Stub:
             Request("GET", "/w", {"q": "a"}),
             call(query="q=a&q=a"),
             "query q: wanted 'a', got 'a', 'a'",
+        ),
+        (Request("GET", path_prefix="/w"), call(path="/w/x"), None),
+        (Request("GET", path_prefix="/w/"), call(), "path: wanted /w/…, got /w"),
+        (Request("GET", path_pattern="/u/{id}/{n}.js"), call(path="/u/a b/é.js"), None),
+        (
+            Request("GET", path_pattern="/u/{id}"),
+            call(path="/u/1/2"),
+            "path: wanted /u/{id}, got /u/1/2",
+        ),
+        (Request("GET", path_pattern="/u/{id}"), call(path="/u/"), "path: wanted /u/{id}, got /u/"),
+        (Request("GET", path_pattern="/a.b"), call(path="/axb"), "path: wanted /a.b, got /axb"),
+        (Request("GET", "/w", {"q": "1"}, query_exact=True), call(query="q=1"), None),
+        (
+            Request("GET", "/w", {"q": "1"}, query_exact=True),
+            call(query="q=1&x=2"),
+            "query x: wanted nothing, got '2'",
+        ),
+        (Request("GET", "/w", {"q": {"any": "integer"}}), call(query="q=-12"), None),
+        (
+            Request("GET", "/w", {"q": {"any": "integer"}}),
+            call(query="q=1.5"),
+            "query q: wanted {'any': 'integer'}, got '1.5'",
+        ),
+        (Request("GET", "/w", {"q": {"pattern": "^L"}}), call(query="q=London"), None),
+        (
+            Request("GET", "/w", headers={"A": {"pattern": "^Bearer ."}}),
+            call(headers={"a": "Basic x"}),
+            "header A: wanted {'pattern': '^Bearer .'}, got 'Basic x'",
+        ),
+        (Request("GET", "/w", body="a\nb"), call(body=b"a\nb"), None),
+        (Request("GET", "/w", body=""), call(body=b"\xff"), "body: wanted '', got '\\udcff'"),
+        (Request("GET", "/w", form={"a": "b c"}), call(body=b"x=1&a=b+c"), None),
+        (
+            Request("GET", "/w", form={"a": "b"}),
+            call(body=b"\xff"),
+            "form a: wanted 'b', got nothing",
+        ),
+        (
+            Request("GET", "/w", json_includes={"a": {}}),
+            call(body=b'{"a": {"b": 1}, "c": 2}'),
+            None,
+        ),
+        (Request("GET", "/w", json_includes=[{}]), call(body=b'[{"b": 1}]'), None),
+        (
+            Request("GET", "/w", json_includes={"a": 1}),
+            call(body=b"{}"),
+            "json_includes: wanted {'a': 1}, got {}",
         ),
         (Request("GET", "/w", {"q": []}), call(query="p=1"), None),
         (Request("GET", "/w", {"q": []}), call(query="q="), "query q: wanted [], got ''"),
@@ -123,6 +166,27 @@ def test_an_explanation_lists_every_candidate_closest_first() -> None:
     assert lines[0] == "no stub answers GET /w?x=y"
     assert [line.split()[0] for line in lines[1:]] == ["json", "header", "query", "path", "method"]
     assert lines[3] == "  query (s.toml:query): query q: wanted '1', got nothing"
+
+
+def test_a_stub_that_is_used_up_answers_no_more_and_is_explained_last() -> None:
+    asked = Request("GET", "/w")
+    twice = Stub("twice", asked, (Reply(),), "s.toml:1", Times(1, 2))
+    other = stub("other", Request("POST", "/w"))
+    assert choose([twice, other], call(), {"twice": 1}) is twice
+    assert choose([twice, other], call(), {"twice": 2}) is None
+    assert explain([twice, other], call(), {"twice": 2}).splitlines()[1:] == [
+        "  other (s.toml:other): method: wanted POST, got GET",
+        "  twice (s.toml:1): used up: answered 2 of 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [(2, (2, 2)), ("2", (2, 2)), ("1..", (1, None)), ("0..3", (0, 3)), ("0..", (0, None))],
+)
+def test_how_often_is_a_number_or_a_range(text: int | str, times: tuple[int, int | None]) -> None:
+    assert Times.parse(text) == times
+    assert Times.parse(str(Times(*times))) == times
 
 
 def test_an_explanation_without_candidates_says_so() -> None:
@@ -197,6 +261,10 @@ text = "fine"
 HEAD = '[[stub]]\nname = "s"\nrequest = { method = "GET", path = "/" }\n'
 
 
+def asking(more: str, path: str = 'path = "/", ') -> str:
+    return f'[[stub]]\nname = "s"\nrequest = {{ method = "GET", {path}{more} }}\nreply = {{}}'
+
+
 @pytest.mark.parametrize(
     ("text", "slug", "where", "says"),
     [
@@ -238,9 +306,42 @@ HEAD = '[[stub]]\nname = "s"\nrequest = { method = "GET", path = "/" }\n'
             "one line",
         ),
         (HEAD + "reply = { headers = { 'A B' = '' } }", "stubs/header", "s.toml:4", "'A B'"),
+        (HEAD + "reply = { fault = 'rest' }", "stubs/fault", "s.toml:4", "Did you mean 'reset'?"),
+        (HEAD + "reply = { fault = 'reset', text = 'x' }", "stubs/fault", "s.toml:4", "'text'"),
+        (HEAD + "reply = { fault = 'timeout', json = 0 }", "stubs/fault", "s.toml:4", "'json'"),
+        (
+            HEAD + "reply = { fault = 'closed', status = 500 }",
+            "stubs/fault",
+            "s.toml:4",
+            "'status'",
+        ),
+        (HEAD + "replies = [{}, { fault = 'truncated' }]", "stubs/fault", "s.toml:4", "no body"),
+        (HEAD + "[stub.reply]\ntext = ''\ndrip = '1s'", "stubs/fault", "s.toml:6", "no body"),
+        (HEAD + "reply = { text = 'x', drip = '1' }", "plan/duration", "s.toml:4", "'1'"),
+        (
+            HEAD.replace("GET", "HEAD") + "[stub.reply]\nfault = 'truncated'\ntext = 'x'",
+            "stubs/fault",
+            "s.toml:5",
+            "no body",
+        ),
         (HEAD.replace("/", "x") + "reply = {}", "stubs/path", "s.toml:3", "begin it with '/'"),
         (HEAD.replace("/", "/a?b=1") + "reply = {}", "stubs/path", "s.toml:3", "query = {"),
         (HEAD.replace("path", "pth") + "reply = {}", "plan/unknown-key", "s.toml:3", "'path'?"),
+        (HEAD.replace(', path = "/"', "") + "reply = {}", "stubs/path", "s.toml:3", "needs one of"),
+        (asking("path_prefix = '/a'"), "stubs/path", "s.toml:3", "needs one of"),
+        (asking("path_pattern = '/{a'", ""), "stubs/path", "s.toml:3", "as {name}"),
+        (asking("path_prefix = 'a'", ""), "stubs/path", "s.toml:3", "begin it with '/'"),
+        (asking("json = {}, body = ''"), "stubs/request", "s.toml:3", "both 'json' and 'body'"),
+        (asking("query = { q = { any = 'int' } }"), "stubs/request", "s.toml:3", "integer"),
+        (asking("query = { q = { any = 'array' } }"), "stubs/request", "s.toml:3", "knows no"),
+        (asking("headers = { A = { b = 'c' } }"), "stubs/request", "s.toml:3", "neither text nor"),
+        (asking("json = [{ a = { pattern = '(' } }]"), "stubs/request", "s.toml:3", "regular"),
+        (asking("form = { a = 1 }"), "plan/wrong-type", "s.toml:3", "form"),
+        *(
+            (f"{HEAD}reply = {{}}\ntimes = {times}", "stubs/times", "s.toml:5", "write how often")
+            for times in ("0", "-1", "'3..2'", "'..2'", "'0..0'", "''", "'often'")
+        ),
+        (HEAD + "reply = {}\ntimes = 1.5", "plan/wrong-type", "s.toml:5", "times"),
         (f"{HEAD}reply = {{}}\n" * 2, "stubs/twice", "s.toml:5", "first at s.toml:1"),
     ],
 )
@@ -296,3 +397,64 @@ def test_a_json_body_matches_what_is_written_as_it(one: object, other: object) -
     matches = difference(Request("POST", "/w", json=other), call("POST", body=body)) is None
     swapped = Request("POST", "/w", json=one), call("POST", body=msgspec.json.encode(other))
     assert matches is (difference(*swapped) is None)
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="{}"), max_size=4)
+fields = st.dictionaries(texts, texts, min_size=1, max_size=2)
+paths = st.text(st.sampled_from("ab/é %"), max_size=5).map("/{}".format)
+bodies = st.one_of(
+    st.builds(lambda value: {"json": value}, json_values),
+    st.builds(lambda value: {"json_includes": value}, json_values),
+    st.builds(lambda value: {"form": value}, fields),
+    st.builds(lambda value: {"body": value}, texts),
+)
+samples = st.builds(
+    lambda path, query, exact, headers, body: Request(
+        "POST", query=query, query_exact=exact, headers=headers, **path, **body
+    ),
+    st.builds(
+        lambda key, path: {key: path},
+        st.sampled_from(["path", "path_prefix", "path_pattern"]),
+        paths,
+    ),
+    fields,
+    st.booleans(),
+    st.dictionaries(st.sampled_from(["x-a", "x-b"]), values, min_size=1),
+    bodies,
+)
+
+
+def example(request: Request) -> Call:
+    """The call that a request describes word for word."""
+    path = request.path or request.path_prefix or request.path_pattern or ""
+    if request.form is not None:
+        body = urlencode(request.form).encode()
+    elif request.body is not None:
+        body = request.body.encode()
+    else:
+        wanted = request.json_includes if request.json is msgspec.UNSET else request.json
+        body = msgspec.json.encode(wanted)
+    headers = {name.lower(): str(value) for name, value in request.headers.items()}
+    return Call(request.method, path, urlencode(request.query), headers, body)
+
+
+@given(samples)
+def test_a_call_made_from_what_a_stub_asks_for_matches(request: Request) -> None:
+    assert request.defect() is None
+    assert difference(request, example(request)) is None
+
+
+@given(samples, st.sampled_from(["method", "path", "query", "header", "body"]))
+def test_one_field_that_is_changed_never_matches_and_is_named(request: Request, field: str) -> None:
+    asked = example(request)
+    (given_body,) = request.bodies
+    changes: dict[str, dict[str, object]] = {
+        "method": {"method": "PUT"},
+        "path": {"path": f"+{asked.path}"},
+        "query": {"query": ""},
+        "header": {"headers": dict.fromkeys(asked.headers, "changed")},
+        "body": {"body": b"changed\n"},
+    }
+    told = explain([stub("s", request)], replace(asked, **changes[field]))  # type: ignore[arg-type]  # each is its field's
+    named = given_body if field == "body" else field
+    assert told.splitlines()[1].startswith(f"  s (s.toml:s): {named}")

@@ -52,7 +52,7 @@ async def test_an_unknown_place_could_not_be_found(ask: Ask) -> None:
     "mood",
     [
         pytest.param(mood, marks=pytest.mark.stubs(f"weather.{mood}"))
-        for mood in ("down", "garbled", "malformed")
+        for mood in ("down", "garbled", "malformed", "cut-off")
     ],
 )
 async def test_a_wrong_answer_from_outside_is_a_bad_gateway(ask: Ask, mood: str) -> None:

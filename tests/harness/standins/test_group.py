@@ -93,7 +93,7 @@ def test_only_what_was_selected_by_name_can_be_unused(root: Path) -> None:
         group.select(["later", "weather.current"])
         assert list(group.unused()) == ["weather.later", "weather.current"]
         get(group.addresses()["weather.url"] + "/current")
-        assert {name: stub.where for name, stub in group.unused().items()} == {
+        assert {name: stub.where for name, (stub, _) in group.unused().items()} == {
             "weather.later": "more.toml:1"
         }
         group.select()
@@ -172,7 +172,34 @@ def test_where_one_does_not_start_none_is_left_running() -> None:
     before = threading.enumerate()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         second = StandIn("b", [], port=taken.getsockname()[1])
-        with pytest.raises(HarnessError) as raised, StandIns([StandIn("a", []), second]):
+        with pytest.raises(HarnessError) as raised, StandIns([StandIn("a", []), second], Path()):
             pass
     assert raised.value.slug == "standins/not-started"
     assert threading.enumerate() == before
+
+
+def test_a_stub_that_answered_too_few_times_is_unused_and_one_that_may_rest_is_not(
+    root: Path,
+) -> None:
+    (root / "t.toml").write_text(
+        "".join(
+            f"""
+[[stub]]
+name = "{name}"
+request = {{ method = "GET", path = "/{name}" }}
+reply = {{}}
+times = {times}
+"""
+            for name, times in (("twice", "2"), ("maybe", "'0..'"))
+        )
+    )
+    with StandIns.of([planned("t", "t.toml")], root) as group:
+        group.select(["twice", "maybe"])
+        for used in (0, 1):
+            ((name, (_, calls)),) = group.unused().items()
+            assert (name, calls) == ("t.twice", used)
+            get(group.addresses()["t.url"] + "/twice")
+        assert group.unused() == {}
+        assert get(group.addresses()["t.url"] + "/twice") == "501 no-stub"
+    (told,) = group.take_unmatched()
+    assert "\n  twice (t.toml:2): used up: answered 2 of 2" in told

@@ -5,9 +5,10 @@ import threading
 import pytest
 
 from harness.errors import UsageError
+from harness.reply import Reply
 from harness.standins import journal as module
 from harness.standins.journal import Journal
-from harness.stub import Call, Reply, Request, Stub
+from harness.stub import Call, Request, Stub
 
 
 def stub(name: str, path: str, *replies: Reply) -> Stub:
@@ -47,15 +48,16 @@ def test_nothing_selected_answers_nothing(journal: Journal) -> None:
 
 
 def test_uses_are_counted_for_ever_and_since_the_selection(journal: Journal) -> None:
+    journal.select(["a", "b"])
     journal.answer(call("/a"))
     journal.answer(call("/a"))
     assert journal.uses_since_select == {"a": 2, "b": 0}
-    assert journal.unused() == ("b",)
+    assert journal.unused() == {"b": (journal.stubs["b"], 0)}
     journal.select(["a"])
     assert journal.uses_since_select == {"a": 0}
-    assert journal.unused() == ("a",)
+    assert list(journal.unused()) == ["a"]
     journal.answer(call("/a"))
-    assert journal.unused() == ()
+    assert journal.unused() == {}
     assert journal.uses == {"a": 3, "b": 0, "c": 0, "sequence": 0}
 
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from harness.standins.named import Routes, aioresponses_before, requests_mock_before
 from harness.standins.server import StandIn
-from harness.stub import parse_stubs
+from harness.stubfile import parse_stubs
 
 ORIGIN = "https://api.example.org"
 STUBS = """

@@ -22,7 +22,7 @@ import requests
 from harness.errors import HarnessError, UsageError
 from harness.standins.connection import MAX_BODY_BYTES
 from harness.standins.server import StandIn
-from harness.stub import parse_stubs
+from harness.stubfile import parse_stubs
 
 STUBS = """
 [[stub]]
@@ -565,7 +565,7 @@ async def test_it_starts_and_answers_within_a_running_loop() -> None:
 def test_a_failure_of_its_own_is_no_outage(
     standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(call: object) -> None:
+    def fail(call: object, connection: object) -> None:
         raise ZeroDivisionError("a mistake of ours")
 
     monkeypatch.setattr(standin, "answer", fail)

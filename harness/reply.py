@@ -1,0 +1,122 @@
+"""What a stub answers: a status, headers and a body, late, slowly or broken. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from harness.errors import UsageError, nearest
+from harness.pace import parse_duration
+
+SILENT = ("timeout", "reset", "closed", "malformed")
+"""The faults in whose place no part of the reply is sent."""
+FAULTS = (*SILENT, "reset-during-headers", "reset-after-headers", "truncated")
+_OF_A_BODY = ("reset-after-headers", "truncated")
+
+BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~\w-]+:[^\r\n\0]*", re.ASCII)
+
+Status = Annotated[int, msgspec.Meta(ge=200, le=599)]
+
+
+class Defect(NamedTuple):
+    """What a declaration cannot mean, at `path` below it."""
+
+    slug: str
+    message: str
+    path: Sequence[str | int] = ()
+    next_step: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is answered: `json` or `text`, after `delay`, the body spread over `drip`.
+
+    Both are durations (``2s``, ``50ms``). `fault` is how the answer breaks, one of FAULTS.
+    """
+
+    status: Status = 200
+    headers: dict[str, str] = {}
+    json: Any = msgspec.UNSET
+    text: str | None = None
+    delay: str | None = None
+    drip: str | None = None
+    fault: str | None = None
+
+    @property
+    def delay_s(self) -> float:
+        """The delay in seconds."""
+        return float(parse_duration(self.delay)) if self.delay else 0.0
+
+    @property
+    def drip_s(self) -> float:
+        """How long the body takes, in seconds."""
+        return float(parse_duration(self.drip)) if self.drip else 0.0
+
+    def content(self) -> tuple[dict[str, str], bytes]:
+        """Return the headers, with a content type where none is given, and the body."""
+        if self.json is not msgspec.UNSET:
+            kind, body = "application/json", msgspec.json.encode(self.json)
+        else:
+            kind, body = "text/plain; charset=utf-8", (self.text or "").encode()
+        given = {name.lower() for name in self.headers}
+        extra = {} if "content-type" in given or not body else {"Content-Type": kind}
+        return {**extra, **self.headers}, body
+
+    def defect(self, method: str) -> Defect | None:
+        """Return the first thing that no call of this method can be answered; None: all can."""
+        return (
+            self._body_defect() or self._header_defect() or self._time_defect()
+            or self._fault_defect(method)
+        )  # fmt: skip
+
+    def _body_defect(self) -> Defect | None:
+        has_json = self.json is not msgspec.UNSET
+        if has_json and self.text is not None:
+            return Defect("stubs/reply", "gives both 'json' and 'text'")
+        try:
+            self.content()
+        except (TypeError, ValueError) as error:  # what Python has and JSON has not
+            return Defect("stubs/reply", f"gives what cannot be written: {error}")
+        if self.status in BODILESS and (has_json or self.text):
+            return Defect("stubs/reply", f"gives a body, which a {self.status} never has")
+        return None
+
+    def _header_defect(self) -> Defect | None:
+        for name, value in self.headers.items():
+            if name.lower() in _FRAMING or not _HEADER.fullmatch(f"{name}:{value}"):
+                return Defect(
+                    "stubs/header",
+                    f"cannot send the header {name!r}: {value!r}",
+                    ["headers", name],
+                    f"write one line; {', '.join(sorted(_FRAMING))} are the stand-in's own",
+                )
+        return None
+
+    def _time_defect(self) -> Defect | None:
+        for key, text in (("delay", self.delay), ("drip", self.drip)):
+            try:
+                _ = text and parse_duration(text)
+            except UsageError as error:
+                return Defect(error.slug, error.message, [key], error.next_step)
+        return None
+
+    def _fault_defect(self, method: str) -> Defect | None:
+        if self.fault is not None and self.fault not in FAULTS:
+            known = nearest(self.fault, FAULTS)
+            return Defect("stubs/fault", f"has an unknown fault {self.fault!r}", ["fault"], known)
+        needs = self.fault if self.fault in _OF_A_BODY else "drip" if self.drip else ""
+        if self.fault in SILENT:
+            unsent = {"status": self.status != 200, "headers": self.headers, "text": self.text,
+                      "json": self.json is not msgspec.UNSET, "drip": self.drip}  # fmt: skip
+            for key in (key for key, is_given in unsent.items() if is_given):
+                told = f"gives {key!r}, of which the fault {self.fault!r} sends nothing"
+                return Defect("stubs/fault", told, [key])
+        elif needs and (method.upper() == "HEAD" or not self.content()[1]):
+            told = f"has no body for {needs!r} to act on"
+            return Defect("stubs/fault", told, ["drip" if needs == "drip" else "fault"])
+        return None

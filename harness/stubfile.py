@@ -1,0 +1,102 @@
+"""Stubs as files and tests declare them, read strictly."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.document import Document, Step
+from harness.errors import PlanError, nearest
+from harness.reply import Reply
+from harness.stub import Call, Declared, Stub
+
+
+def parse_stubs(text: str, source: str) -> tuple[Stub, ...]:
+    """Read a file of ``[[stub]]`` tables. Raises PlanError."""
+    document = Document(text, source)
+    unknown = [key for key in document.tables if key != "stub"]
+    if unknown:
+        raise document.error(
+            "plan/unknown-key",
+            f"unknown key {unknown[0]!r}",
+            unknown,
+            nearest(unknown[0], ["stub"]),
+        )
+    declared = document.tables.get("stub", [])
+    if not isinstance(declared, list) or not declared:
+        raise PlanError("stubs/none", "no [[stub]] in this file", where=source)
+    stubs = tuple(_read(document, raw, ("stub", index)) for index, raw in enumerate(declared))
+    refuse_twins(stubs)
+    return stubs
+
+
+def _read(document: Document, raw: object, path: Sequence[Step]) -> Stub:
+    declared = document.read(raw, Declared, path)
+    defect = declared.defect()
+    if defect is not None:
+        told = f"stub {declared.name!r} {defect.message}"
+        raise document.error(defect.slug, told, [*path, *defect.path], defect.next_step)
+    return declared.stub(document.where(path))
+
+
+def read_stub(
+    where: str,
+    method: str,
+    path: str | None,
+    *,
+    reply: Any,
+    times: int | str | None = None,
+    **request: Any,
+) -> Stub:  # fmt: skip
+    """Read a stub that a test declares at `where`, in the words that a file has.
+
+    `reply` is one as in a file, a list of them, or a function that makes one of a call. Raises
+    PlanError.
+    """
+    replies = [{}] if callable(reply) else reply if isinstance(reply, list) else [reply]
+    asked = {"method": method, **({} if path is None else {"path": path}), **request}
+    told_path = next((asked[key] for key in asked if key.startswith("path")), "")
+    raw = {"name": f"{method} {told_path}", "request": asked, "replies": replies, "times": times}
+    with _at(where):
+        stub = _read(Document("", where), raw, ())
+        return replace(stub, compute=_computed(stub, reply) if callable(reply) else None)
+
+
+def _computed(stub: Stub, function: Callable[[Call], Any]) -> Callable[[Call], Reply]:
+    def compute(call: Call) -> Reply:
+        with _at(stub.where):
+            return _reply(Document("", stub.where), function(call), stub.request.method)
+
+    return compute
+
+
+def _reply(document: Document, raw: object, method: str) -> Reply:
+    reply = document.read(raw, Reply, ())
+    if found := reply.defect(method):
+        raise document.error(found.slug, f"the reply {found.message}", (), found.next_step)
+    return reply
+
+
+@contextlib.contextmanager
+def _at(where: str) -> Iterator[None]:
+    """Tell of an error only the line of a test: there is no text with lines of its own."""
+    try:
+        yield
+    except PlanError as error:
+        error.where = where
+        raise
+
+
+def refuse_twins(stubs: Iterable[Stub]) -> None:
+    """Raise PlanError where two of these stubs have the same name."""
+    seen: dict[str, Stub] = {}
+    for stub in stubs:
+        first = seen.setdefault(stub.name, stub)
+        if first is not stub:
+            raise PlanError(
+                "stubs/twice",
+                f"the stub {stub.name!r} is declared twice, first at {first.where}",
+                where=stub.where,
+            )
