@@ -19,7 +19,7 @@ from harness.standins.server import StandIn
 from harness.stub import parse_stubs
 from harness.targets import live
 from harness.targets.client import Client, Exchanges
-from harness.targets.served import Port
+from harness.targets.port import Port
 from tests.harness.project import STUBS, Project, clean
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.targets.served import Port
+from harness.targets.port import Port
 from tests.harness.project import Project
 
 READY = "Ctrl-C stops it all"
