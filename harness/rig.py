@@ -14,7 +14,7 @@ from harness.facts import Fact, StubUse, Surprise
 from harness.plan import Plan, Service, expanded
 from harness.standins.group import StandIns
 from harness.targets.authority import Authority
-from harness.targets.served import Port
+from harness.targets.port import Port
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import coverage
 import pytest
 
 _MEASURED = "harness_coverage"
 _SETTINGS = ("data_file", "branch", "include", "concurrency")
-_COVERAGE = pytest.StashKey[coverage.Coverage]()
+_COVERAGE = pytest.StashKey[Any]()
 
 
 def name_of(config: pytest.Config) -> str:
@@ -32,6 +31,8 @@ def _input(config: pytest.Config) -> dict[str, Any]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker that is about to start what is measured here."""
+    import coverage  # not above: few sessions spread their tests
+
     measuring = coverage.Coverage.current()
     if measuring is not None:
         settings = {name: measuring.get_option(f"run:{name}") for name in _SETTINGS}
@@ -42,6 +43,8 @@ def measure(config: pytest.Config) -> None:
     """In a worker of a session that is measured: measure, and keep what was found."""
     settings = _input(config).get(_MEASURED)
     if settings:
+        import coverage
+
         measuring = coverage.Coverage(**settings, data_suffix=True, config_file=False)
         measuring.start()
         config.stash[_COVERAGE] = measuring

@@ -17,12 +17,13 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import coverage
-from coverage.exceptions import CoverageException
+from typing import TYPE_CHECKING
 
 from harness.facts import Covered, Fact, Inspected, NotChecked
 from harness.gates import parsed, tool_error, writable
+
+if TYPE_CHECKING:
+    import coverage  # where it is needed: whoever starts pytest only names it
 
 _PREFIX = ".coverage."
 
@@ -73,6 +74,8 @@ class Coverage:
 
     def inspect(self, root: Path, paths: Sequence[str], files: Sequence[str]) -> list[Fact]:
         """Count what was run. Without data, or with data that is damaged, nothing is checked."""
+        import coverage
+
         began = time.monotonic()
         found = self._covered(root, files)
         covered = [fact for fact in found if isinstance(fact, Covered)]
@@ -88,6 +91,8 @@ class Coverage:
         return [inspected, *covered]
 
     def _covered(self, root: Path, files: Sequence[str]) -> list[Covered | NotChecked]:
+        import coverage
+
         sources = _data_files(self.data)
         if not sources:
             reason = f"no functional test left coverage data in {self.data}"
@@ -123,6 +128,8 @@ def _data_files(folder: Path) -> list[Path]:
 
 def _combine(combined: coverage.Coverage, sources: Iterable[Path]) -> None:
     """Add up data files, which stay. One at a time: several at once, a bad one is skipped."""
+    from coverage.exceptions import CoverageException
+
     combined.get_data().add_arcs({})  # so that data without branches cannot be mixed in
     for source in sources:
         try:

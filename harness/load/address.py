@@ -9,6 +9,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from harness.errors import UsageError
+from harness.facts import Surprise
 from harness.target import is_allowed
 
 _PORTS = {"http": 80, "https": 443}
@@ -30,6 +31,16 @@ class ForeignHostError(UsageError):
             f"--allow-host {url.host} where load may go there",
         )
         self.url = url
+
+
+def outside_call(host: str, port: int | None, where: str) -> Surprise:
+    """Take down a call that a Guard refused, or that a redirect asked for."""
+    address = f"{host}:{port}" if port else host
+    return Surprise(
+        slug="load/outside-call",
+        message=f"a call to {address}, outside loopback and not allowed, was refused",
+        where=where,
+    )
 
 
 class Addresses:

@@ -13,8 +13,9 @@ from harness.evidence import problem
 from harness.facts import Fact, Failed, Health, HistogramFact, Snapshot, TallyFact
 from harness.guard import once
 from harness.histogram import Histogram
+from harness.load.address import outside_call
 from harness.load.board import Board, Stop
-from harness.load.failure import Places, first_cause, kind_of, outside_call
+from harness.load.failure import Places, first_cause, kind_of
 from harness.sample import FailureKind, Sample
 from harness.tally import Tallies, Tally
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
-from harness.facts import Surprise
 from harness.sample import FailureKind
 from harness.secret import redacted
 
@@ -60,16 +59,6 @@ def kind_of(error: BaseException) -> FailureKind:
             return FailureKind.DISCONNECTED
         case _:
             return FailureKind.EXCEPTION
-
-
-def outside_call(host: str, port: int | None, where: str) -> Surprise:
-    """Take down a call that a Guard refused, or that a redirect asked for."""
-    address = f"{host}:{port}" if port else host
-    return Surprise(
-        slug="load/outside-call",
-        message=f"a call to {address}, outside loopback and not allowed, was refused",
-        where=where,
-    )
 
 
 class Places:

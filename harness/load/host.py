@@ -23,11 +23,10 @@ from harness import leash
 from harness.errors import HarnessError
 from harness.evidence import Part, problem
 from harness.guard import Guard, OnRefused, once
-from harness.load.address import ForeignHostError
+from harness.load.address import ForeignHostError, outside_call
 from harness.load.aloud import print_exchange
 from harness.load.board import Board, Stop
 from harness.load.book import Book
-from harness.load.failure import outside_call
 from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.loop import Loop

@@ -15,9 +15,9 @@ from harness.errors import HarnessError, UsageError
 from harness.evidence import Part
 from harness.facts import StockRan
 from harness.leash import Child
+from harness.load.address import outside_call
 from harness.load.board import DRAIN_S
 from harness.load.drive import SET_UP_S
-from harness.load.failure import outside_call
 from harness.pace import UNTIMED_S, Workers
 from harness.plan import Load
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.record import LoadRow, LoadRun, Record, Second
 from harness.render import figures, outline, plain, svg
 from harness.render.outline import Capped, Load, plural
 from harness.verdict import Outcome, worst
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 FILE_NAME = "report.html"
 MOST_BYTES = 300_000
@@ -92,6 +95,8 @@ def _page(record: Record, room: Room) -> str:
 
 
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # where a page is drawn
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -8,8 +8,6 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-import aiohttp.connector
-
 from harness.errors import UsageError
 
 _NAMES = ("127.0.0.1", "::1", "localhost")
@@ -44,6 +42,8 @@ class Authority:
                 where="tls = true",
                 next_step="pip install 'quart-harness[tls]'",
             ) from None
+        import aiohttp.connector  # here: few plans serve https
+
         made = trustme.CA(organization_name="quart-harness, for one run")
         made.issue_cert(*_NAMES).private_key_and_cert_chain_pem.write_to_path(self.certificate)
         own = made.cert_pem.bytes()
@@ -62,6 +62,8 @@ class Authority:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        import aiohttp.connector
+
         aiohttp.connector._SSL_CONTEXT_VERIFIED = self._before
         self._files.cleanup()
 

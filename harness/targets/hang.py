@@ -23,6 +23,9 @@ from harness.plan import START_S
 STOP_S = 10.0
 """How long an application's shut-down may take."""
 
+LAST_S = 2.0
+"""What stopping takes beside it: requests have 1 s to end."""
+
 _OURS = Path(__file__).parent.parent
 _AGAIN_S = 0.1
 _MOST = 50

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 
 import msgspec
-from hypercorn.asyncio import serve
 
 from harness import leash
 from harness.errors import HarnessError, TargetError, UsageError
@@ -29,10 +28,10 @@ from harness.guard import Guard, OnRefused, once
 from harness.plan import Service
 from harness.target import AppPath
 from harness.targets import not_stopped
-from harness.targets.app import load_app
-from harness.targets.hang import STOP_S, Limits, stacks_of
+from harness.targets.hang import LAST_S, STOP_S, Limits, stacks_of
 from harness.targets.lifespan import Lifespan, Stage
-from harness.targets.served import LAST_S, Port, config_of
+from harness.targets.port import Port
+from harness.targets.server import serve
 
 _HUNG = 70  # EX_SOFTWARE
 _MARGIN_S = 5.0
@@ -185,13 +184,15 @@ def main(encoded: str) -> int:
 
 
 def _serve(job: _Job, port: Port, part: Part) -> None:
+    from harness.targets.app import load_app  # not above: the parent would import Quart
+
     limits = Limits(job.start_s, root=Path(job.root))
     app = load_app(AppPath.parse(job.app), limits)
     watch = _Watch(job.name, limits, part)
     lifespan = watch.lifespan = Lifespan(app, watch.enter)
     watch.enter(Stage.STARTING)
     try:
-        asyncio.run(serve(lifespan, config_of(port, limits), mode="asgi"))  # type: ignore[arg-type]  # an ASGI callable
+        asyncio.run(serve(lifespan, port, limits))
     except Exception as error:
         if not lifespan.trouble:
             raise TargetError(

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import threading
-from dataclasses import dataclass
-from pathlib import Path
-
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 
 from harness.errors import TargetError
 from harness.facts import Surprise
@@ -18,62 +12,8 @@ from harness.targets import Asgi, not_stopped
 from harness.targets.forward import SILENT_S, Forward
 from harness.targets.hang import Limits, stacks_of
 from harness.targets.lifespan import Lifespan
-
-_LOOPBACK = "127.0.0.1"
-_GRACE_S = 1.0
-LAST_S = 2.0
-"""What stopping takes beside the application's own shut-down: requests have 1 s to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """A free loopback port that is ours, on which nothing listens yet.
-
-    So it is ours before anything is imported, and a connection succeeds only once the server
-    has started, which is how readiness is told without a request. What listens there has the
-    `certificate`, a file with its key, and is then called over https.
-    """
-
-    socket: socket.socket
-    address: tuple[str, int]
-    certificate: Path | None = None
-
-    @classmethod
-    def bound(cls, port: int = 0, certificate: Path | None = None) -> Port:
-        """Bind `port`, or a free one. Raises OSError where it is taken."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((_LOOPBACK, port))
-        return cls(sock, sock.getsockname(), certificate)
-
-    @property
-    def url(self) -> str:
-        """Its address, ``http://127.0.0.1:PORT``."""
-        scheme = "https" if self.certificate else "http"
-        return f"{scheme}://{self.address[0]}:{self.address[1]}"
-
-    def __enter__(self) -> Port:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.socket.close()
-
-
-def config_of(port: Port, limits: Limits) -> Config:
-    """Configure Hypercorn to serve on `port`; errors are logged to stderr, accesses are not.
-
-    Hypercorn makes a socket of its own from the descriptor. Its limits come after ours.
-    """
-    config = Config()
-    config.bind = [f"fd://{port.socket.detach()}"]
-    if port.certificate:
-        config.certfile = config.keyfile = str(port.certificate)
-    config.loglevel = "WARNING"
-    config.errorlog = "-"
-    config.startup_timeout = limits.start_s + LAST_S
-    config.graceful_timeout = _GRACE_S
-    config.shutdown_timeout = limits.stop_s + LAST_S
-    return config
+from harness.targets.port import Port
+from harness.targets.server import GRACE_S, serve
 
 
 class Served:
@@ -126,14 +66,14 @@ class Served:
         if self._loop is not None and self._stop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended by itself
                 self._loop.call_soon_threadsafe(self._stop.set)
-        await asyncio.to_thread(self._thread.join, self._limits.stop_s + _GRACE_S)
+        await asyncio.to_thread(self._thread.join, self._limits.stop_s + GRACE_S)
         if self._thread.is_alive():
             said = f"it had not ended after {self._limits.stop_s:g} s"
             self.trouble = not_stopped(
                 self._name, said, self._limits.place(stacks_of(self._thread, self._lifespan.task))
             )
             self._cancel()
-            await asyncio.to_thread(self._thread.join, _GRACE_S)
+            await asyncio.to_thread(self._thread.join, GRACE_S)
         elif self._lifespan.trouble or self._failure:
             said = self._lifespan.trouble or _said(self._failure)
             self.trouble = not_stopped(self._name, said)
@@ -153,8 +93,7 @@ class Served:
     async def _serve(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         self._stop = asyncio.Event()
-        config = config_of(self._port, self._limits)
-        await serve(self._lifespan, config, shutdown_trigger=self._stop.wait, mode="asgi")  # type: ignore[arg-type]  # an ASGI callable
+        await serve(self._lifespan, self._port, self._limits, self._stop.wait)
 
 
 async def _listens(address: tuple[str, int]) -> bool:

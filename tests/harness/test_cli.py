@@ -19,6 +19,8 @@ from harness.cli.request import Live
 from tests.harness.project import Project
 from tests.harness.project import clean as _clean
 
+GATES = ("--limit", "security.high == 0", "--limit", "security.medium == 0")
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -29,7 +31,7 @@ def test_a_healthy_project_passes_with_the_verdict_on_the_first_line(project: Pr
     code, output = project.harness("run", "--json", "out.json")
 
     assert code == 0, output
-    assert "\nPASS: 4 tests passed (inproc and served); 120 visits under load; 4 limits" in output
+    assert "\nPASS: 4 tests passed (inproc and served); 40 visits under load; 4 limits" in output
     record = json.loads((project.root / "out.json").read_text())
     assert record["outcome"] == "PASS"
     assert record == project.record()
@@ -41,24 +43,24 @@ def test_a_healthy_project_passes_with_the_verdict_on_the_first_line(project: Pr
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "said"),
+    ("verb", "name", "old", "new", "said"),
     [
-        ("shop.py", '{"hello": "world"}', '({"hello": "world"}, 202)', "tests/test_shop.py:5"),
-        ("shop.py", "SLOW_S = 0", "SLOW_S = 0.6", "p50 < 400ms"),
-        ("shop.py", "SLOW_S = 0", "SLOW_S = eval('0')", "shop.py:8"),
-        ("mix.py", "== 15", "== 16", "mix.py:18 in weather: assertion"),
-        ("weather.toml", 'path = "/now"', 'path = "/then"', "path: wanted /then, got /now"),
-        ("tests/test_shop.py", "async def test_the_weather", "async def _", "coverage.lines"),
+        ("test", "shop.py", '"world"}', '"world"}, 202', "tests/test_shop.py:5"),
+        ("load", "shop.py", "SLOW_S = 0", "SLOW_S = 0.6", "p50 < 400ms"),
+        ("gates", "shop.py", "SLOW_S = 0", "SLOW_S = eval('0')", "shop.py:8"),
+        ("load", "mix.py", "== 15", "== 16", "mix.py:18 in weather: assertion"),
+        ("test", "weather.toml", '"/now"', '"/then"', "path: wanted /then, got /now"),
+        ("run", "tests/test_shop.py", "async def test_the_w", "async def _", "coverage.lines"),
     ],
 )
 def test_a_planted_fault_fails_and_the_message_names_its_place(
-    project: Project, name: str, old: str, new: str, said: str
+    project: Project, verb: str, name: str, old: str, new: str, said: str
 ) -> None:
     project.change(name, old, new)
-    if said == "coverage.lines":
-        project.change("mix.py", "weight=1", "weight=0")
+    if verb == "run":
+        project.drop("load.mix")
 
-    code, output = project.harness("run")
+    code, output = project.harness(verb, *GATES if verb == "gates" else ())
 
     assert code == 1, output
     assert said in output
@@ -345,9 +347,9 @@ def test_a_python_of_the_matrix_that_is_not_there_is_noted_and_in_ci_unknown(
 ) -> None:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     project.change("harness.toml", "[tests]", f'[tests]\npythons = ["{own}", "3.99"]')
+    project.drop("load.mix", "gates")
     shared = {"HARNESS_RUN": "one", "CI": ci}
-    for verb in ("test", "load", "gates"):
-        project.harness(verb, **shared)
+    project.harness("test", **shared)
 
     found, output = project.harness("report", **shared)
 
@@ -373,13 +375,20 @@ def test_a_report_without_a_run_is_unknown(project: Project) -> None:
     assert "harness run" in output
 
 
-@pytest.mark.parametrize("at", ["functional tests, inproc", "functional tests, served", "load mix"])
+@pytest.mark.parametrize(
+    ("arguments", "at"),
+    [
+        (["run"], "functional tests, inproc"),
+        (["test", "--target", "served"], "functional tests, served"),
+        (["load"], "load mix"),
+    ],
+)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_no_process_and_a_readable_folder(
-    project: Project, at: str, number: signal.Signals
+    project: Project, arguments: list[str], at: str, number: signal.Signals
 ) -> None:
-    project.change("harness.toml", "for 3s", "for 30s")
-    process = project.start("run")
+    project.change("harness.toml", "for 1s", "for 30s")
+    process = project.start(*arguments)
     assert process.stdout is not None
     seen = ""
     while at not in seen:
@@ -397,7 +406,7 @@ def test_an_interruption_leaves_no_process_and_a_readable_folder(
 
 
 def test_a_killed_run_leaves_no_process_and_a_readable_folder(project: Project) -> None:
-    project.change("harness.toml", "for 3s", "for 30s")
+    project.change("harness.toml", "for 1s", "for 30s")
     process = project.start("load")
     assert process.stdout is not None
     while "load mix" not in process.stdout.readline():

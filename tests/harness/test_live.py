@@ -19,7 +19,7 @@ from harness.standins.server import StandIn
 from harness.stubfile import parse_stubs
 from harness.targets import live
 from harness.targets.client import Client, Exchanges
-from harness.targets.served import Port
+from harness.targets.port import Port
 from tests.harness.project import STUBS, Project, clean
 
 
@@ -54,7 +54,9 @@ def _listens(address: tuple[str, int]) -> bool:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+    made = Project(tmp_path)
+    made.drop("gates")
+    return made
 
 
 @pytest.fixture
@@ -65,21 +67,18 @@ def deployment(project: Project) -> Iterator[Deployment]:
         running.stop()
 
 
-def test_the_same_tests_pass_against_a_deployment(project: Project, deployment: Deployment) -> None:
-    code, output = project.harness("test", "--target", deployment.url)
-
-    assert code == 0, output
-    (row,) = project.record()["functional"]
-    assert (row["target"], row["reached"]) == (f"shop={deployment.url}", 2)
-
-
-def test_all_three_targets_in_one_call(project: Project, deployment: Deployment) -> None:
+def test_the_same_tests_pass_in_all_three_targets_and_the_deployment_is_left_running(
+    project: Project, deployment: Deployment
+) -> None:
     code, output = project.harness(
         "test", "--target", "inproc", "--target", "served", "--target", deployment.url
     )
 
     assert code == 0, output
-    assert [row["passed"] for row in project.record()["functional"]] == [2, 2, 2]
+    rows = project.record()["functional"]
+    assert [row["passed"] for row in rows] == [2, 2, 2]
+    assert (rows[2]["target"], rows[2]["reached"]) == (f"shop={deployment.url}", 2)
+    assert project.harness("load", "mix.py", "--target", deployment.url, "-d", "1")[0] == 0
 
 
 def test_a_deployment_needs_neither_plan_nor_application_here(
@@ -199,9 +198,3 @@ def test_an_address_that_makes_no_sense_here_is_refused_and_no_reason_to_skip(
     code, output = project.harness("test", "--target", target)
 
     assert code == 64, output
-
-
-def test_the_deployment_is_left_running(project: Project, deployment: Deployment) -> None:
-    project.harness("test", "--target", deployment.url)
-
-    assert project.harness("load", "mix.py", "--target", deployment.url, "-d", "1")[0] == 0

@@ -15,7 +15,7 @@ import pytest
 
 from harness.evidence import Facts
 from harness.facts import PytestEnded
-from harness.targets.served import Port
+from harness.targets.port import Port
 from harness.verdict import Outcome
 from tests.harness.project import clean
 from tests.harness.suite import PART, REACHING, Suite

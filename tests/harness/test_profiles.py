@@ -35,7 +35,6 @@ def project(tmp_path: Path) -> Project:
     made.change(
         "harness.toml", "[gates]", '[profiles.staging.targets]\nshop = "{env.STAGING}"\n\n[gates]'
     )
-    made.change("harness.toml", "for 3s", "for 1s")
     made.change("harness.toml", ', "coverage.lines >= 90%"', "")
     return made
 
@@ -115,9 +114,7 @@ def test_a_whole_run_in_a_profile_is_about_the_deployment(project: Project) -> N
 
 
 def test_tests_without_tests_in_the_plan_go_to_the_profiles_target_too(project: Project) -> None:
-    plan = (project.root / "harness.toml").read_text()
-    begin, end = plan.index("[tests]"), plan.index("[load.mix]")
-    (project.root / "harness.toml").write_text(plan[:begin] + plan[end:])
+    project.drop("tests")
 
     with StandIn("shop", parse_stubs(DEPLOYED, "shop.toml"), ["index", "weather"]) as shop:
         code, output = project.harness("test", "tests", "--profile", "staging", STAGING=shop.url)

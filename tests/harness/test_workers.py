@@ -97,9 +97,7 @@ def test_a_run_with_workers_measures_the_same_coverage(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         project = Project(tmp_path / name)
         project.change("harness.toml", 'targets = ["inproc", "served"]', 'targets = ["inproc"]')
-        plan = (project.root / "harness.toml").read_text()
-        load, gates = plan.index("[load.mix]"), plan.index("[gates]")
-        (project.root / "harness.toml").write_text(plan[:load] + plan[gates:])
+        project.drop("load.mix")
 
         code, output = project.harness("run", PYTEST_ADDOPTS=options)
 

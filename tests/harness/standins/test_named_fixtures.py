@@ -147,6 +147,7 @@ TARGETS = ("--target", "inproc", "--target", "served")
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     made = Project(tmp_path)
+    made.drop("gates")
     (tmp_path / "weather.toml").write_text(STUBS + COLD)
     return made
 

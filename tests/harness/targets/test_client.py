@@ -15,7 +15,8 @@ from harness.targets import Running
 from harness.targets.client import Client, Exchanges
 from harness.targets.forward import Forward
 from harness.targets.inproc import Inproc
-from harness.targets.served import Port, Served
+from harness.targets.port import Port
+from harness.targets.served import Served
 
 from . import apps
 

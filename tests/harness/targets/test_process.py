@@ -15,8 +15,8 @@ from harness.facts import Surprise
 from harness.plan import Service
 from harness.target import AppPath
 from harness.targets import process
+from harness.targets.port import Port
 from harness.targets.process import Process
-from harness.targets.served import Port
 
 APP = """
 import asyncio

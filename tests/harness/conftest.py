@@ -1,0 +1,8 @@
+"""What all tests of the harness have around them."""
+
+from __future__ import annotations
+
+import os
+
+# They start hundreds of interpreters, each of which would compile all that it imports again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
