@@ -258,8 +258,6 @@ def test_the_page_says_the_figures_that_hold() -> None:
     assert f"cancelled {DRAIN_S:g} s after the end" in page
     assert f"{DEFAULT_DURATION_S} s where there is neither it nor `-r`" in page
     assert f"it says so every {_EVERY_S:g} s" in page
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    compile(example, "docs/load.md", "exec")
 
 
 def test_every_option_of_molotov_is_one_of_this_command_or_the_page_says_that_it_is_not() -> None:
