@@ -27,14 +27,14 @@ class Deployment:
     """The shop under a Hypercorn of its own, asking a stand-in for the weather."""
 
     def __init__(self, root: Path, weather: str) -> None:
-        with Port.bound() as port:
-            self.url = port.url
-            bind = f"{port.address[0]}:{port.address[1]}"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "hypercorn", "-w", "0", "--bind", bind, "shop:create_app()"],
-            cwd=root, env={**clean(), "WEATHER_URL": weather},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        with Port.bound() as port:  # kept: a free one could be another test's by then
+            self.url, handle = port.url, port.socket.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hypercorn", "-w", "0", "--bind", f"fd://{handle}",
+                 "shop:create_app()"],
+                cwd=root, env={**clean(), "WEATHER_URL": weather}, pass_fds=(handle,),
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
         deadline = time.monotonic() + 20
         while not _listens(port.address) and time.monotonic() < deadline:
             time.sleep(0.05)
