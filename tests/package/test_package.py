@@ -32,6 +32,14 @@ async def test_the_index_says_hello(client):
     assert await (await client.get("/")).get_json() == {"hello": "world"}
 """
 
+PLAN = """
+[services.shop]
+app = "shop:app"
+
+[tests]
+paths = ["test_shop.py"]
+"""
+
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
     unwanted = ("HARNESS_", "COVERAGE_", "PYTHON", "PYTEST_")
@@ -109,6 +117,7 @@ def test_the_wheel_works_where_nothing_else_is_installed(wheel: Path, tmp_path: 
     (tmp_path / "test_shop.py").write_text(TESTS)
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
     harness = tmp_path / "venv/bin/harness"
+    (tmp_path / "harness.toml").write_text(PLAN)
     version = run(harness, "--version", cwd=tmp_path)
     told = run(
         harness, "test", "test_shop.py", "--app", "shop:app", "--target", "inproc",
@@ -118,3 +127,5 @@ def test_the_wheel_works_where_nothing_else_is_installed(wheel: Path, tmp_path: 
     assert version.split()[-1] in wheel.name
     assert "Verbs:" in run(harness, "--help", cwd=tmp_path)
     assert told.startswith("PASS")
+    assert "harness run" in run(harness, "doctor", cwd=tmp_path)
+    assert "Nothing accepts connections" in run(harness, "doctor", "target/dead", cwd=tmp_path)
