@@ -134,9 +134,9 @@ def headline(
         said = _passed(tests, loads, gate_rows)
         stocks = sum(finding.slug == "load/stock" for finding in findings)
         said += [f"{_some(stocks, 'file')} under the stock molotov"] if stocks else []
-    else:
-        bad = [f for f in findings if f.outcome is outcome]
-        said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
+        return "; ".join(said)
+    bad = [f for f in findings if f.outcome is outcome]
+    said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
     more = f" (and {len(said) - _MOST_SAID} more)" if len(said) > _MOST_SAID else ""
     return "; ".join(said[:_MOST_SAID]) + more
 

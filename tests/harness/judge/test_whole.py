@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import msgspec
 import pytest
 
 from harness import facts
 from harness.evidence import Environment, Facts, Identity
-from harness.judge.whole import fold
+from harness.judge.whole import fold, headline
 from harness.record import Record
-from harness.verdict import Outcome
+from harness.verdict import Finding, Outcome
 
 LIMITS = ("complexity.max <= 10",)
 ENVIRONMENT = Environment(
@@ -54,6 +57,18 @@ def test_a_whole_run_without_anything_bad_passes() -> None:
 
     assert record.outcome is Outcome.PASS
     assert record.headline == "1 test passed (served); 1 limit kept"
+
+
+def test_the_headline_of_a_pass_names_all_that_it_rests_on() -> None:
+    tested = folded("functional-served", functional_served=served("passed")).functional
+    limits = folded("gates", gates=gates()).gates
+    loads: Any = [SimpleNamespace(visits_started=310)]
+    stock = Finding(slug="load/stock", outcome=Outcome.PASS, where="a.py", message="2 succeeded")
+
+    assert headline(Outcome.PASS, [stock], tested, loads, limits) == (
+        "1 test passed (served); 310 visits under load; 1 limit kept; "
+        "1 file under the stock molotov"
+    )
 
 
 def test_a_part_that_was_asked_for_and_is_not_there_is_unknown() -> None:
