@@ -54,7 +54,8 @@ class Surprise(msgspec.Struct, tag="surprise", frozen=True, kw_only=True):
 class Tested(msgspec.Struct, tag="tested", frozen=True, kw_only=True):
     """One functional test. `exchanges` counts the answers that it had from its target.
 
-    `apart` counts those of applications that it called in process by itself.
+    `apart` counts those of applications that it called in process by itself. `asks` tells that
+    it has a client of the harness's.
     """
 
     nodeid: str
@@ -63,6 +64,7 @@ class Tested(msgspec.Struct, tag="tested", frozen=True, kw_only=True):
     duration_s: float
     exchanges: int
     apart: int = 0
+    asks: bool = False
     message: str = ""
     service: str = ""
     target: str = ""

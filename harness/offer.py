@@ -24,7 +24,7 @@ from harness.facts import Surprise
 from harness.loops import aside
 from harness.manifest import parse_plan
 from harness.plan import Plan
-from harness.recorder import Recorder, service_of
+from harness.recorder import Recorder, service_of, uses_target
 from harness.target import AppPath, Target, TargetKind, parse_targets, read_url
 from harness.targets import Running
 from harness.targets.client import Client
@@ -150,7 +150,7 @@ def harness_first(request: pytest.FixtureRequest) -> tuple[Running, ...]:
     """The services that run from the session's beginning on, imported, not started."""
     bench = _bench(request.config)
     items = request.session.items
-    wanted = {service_of(item) for item in items if _uses_target(item)}
+    wanted = {service_of(item) for item in items if uses_target(item)}
     try:
         with _noting(request.config):
             first = [bench.beside(name) for name in sorted(wanted, key=str)]
@@ -311,7 +311,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Select the stubs that the test is marked with, or the stand-ins' defaults."""
     marks = list(item.iter_markers("stubs"))
     declares = "harness_standins" in getattr(item, "fixturenames", ())
-    uses = bool(marks) or declares or _uses_target(item) or _mocks(item)
+    uses = bool(marks) or declares or uses_target(item) or _mocks(item)
     if not uses and _BENCH not in item.config.stash:
         return
     try:
@@ -322,7 +322,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             around.enter_context(bench.around())
         bench.under_test = service_of(item)
         _take_leftovers(item.config, bench)
-        has_stubs = bool(marks) or declares or (_uses_target(item) and _mocks(item))
+        has_stubs = bool(marks) or declares or (uses_target(item) and _mocks(item))
         missing = bench.missing_live(service_of(item), has_stubs=has_stubs)
         if missing:
             pytest.skip(missing)
@@ -338,10 +338,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         item.stash.get(_AROUND, contextlib.ExitStack()).close()
-
-
-def _uses_target(item: pytest.Item) -> bool:
-    return "harness_target" in getattr(item, "fixturenames", ())
 
 
 def _mocks(item: pytest.Item) -> bool:
@@ -377,7 +373,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 @contextlib.contextmanager
 def _loop_turning(item: pytest.Item) -> Iterator[None]:
     """Let the session's loop turn while a synchronous test uses a target that lives on it."""
-    if not _uses_target(item) or pytest_asyncio.is_async_test(item):
+    if not uses_target(item) or pytest_asyncio.is_async_test(item):
         yield
         return
     running: Started = item.funcargs["harness_running"]  # type: ignore[attr-defined]  # of functions, and only they use a target

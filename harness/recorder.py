@@ -173,9 +173,15 @@ def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -
         exchanges=len(bench.exchanges.take()) + alike,
         apart=len(apart) - alike,
         message=_message(decisive, item.config.rootpath),
+        asks=uses_target(item),
         service=_service(bench, name),
         target=_target(bench),
     )
+
+
+def uses_target(item: pytest.Item) -> bool:
+    """Tell whether a test has one of the harness's clients, or a fixture that has."""
+    return "harness_target" in getattr(item, "fixturenames", ())
 
 
 def _target(bench: Bench) -> str:

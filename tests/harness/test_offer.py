@@ -341,6 +341,14 @@ def test_an_application_of_another_name_is_not_the_service(suite: Suite) -> None
     assert why == "spoke to an application of its own, in process"
 
 
+@pytest.mark.parametrize("target", ["inproc", "served"])
+def test_a_request_that_nobody_awaits_is_no_evidence(suite: Suite, target: str) -> None:
+    suite.write("test_a.py", "async def test_index(client):\n    assert client.get('/')\n")
+    judged = suite.judged("-W", "ignore", target=target)
+
+    assert (judged.outcome, judged.slugs) == (Outcome.UNKNOWN, ["functional/unreached"])
+
+
 def test_a_client_class_of_a_projects_own_stays_what_it_is(suite: Suite) -> None:
     suite.write(
         "test_a.py",
