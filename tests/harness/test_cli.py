@@ -388,6 +388,8 @@ def test_an_interruption_leaves_no_process_and_a_readable_folder(
     project: Project, arguments: list[str], at: str, number: signal.Signals
 ) -> None:
     project.change("harness.toml", "for 1s", "for 30s")
+    if at.startswith("functional"):
+        project.change("shop.py", "SLOW_S = 0", "SLOW_S = 30")
     process = project.start(*arguments)
     assert process.stdout is not None
     seen = ""
