@@ -27,6 +27,7 @@ from harness import leash
 from harness.errors import HarnessError, UsageError
 from harness.evidence import environment, problem
 from harness.facts import Problem
+from harness.grant import Grant
 from harness.guard import Guard
 from harness.inventory import python_files
 from harness.load.address import Addresses
@@ -34,6 +35,7 @@ from harness.load.molotov import load as load_scenarios
 from harness.openapi import read
 from harness.plan import Load, Plan, Service, StandIn, target_variable
 from harness.rig import Rig, rigged
+from harness.routes import Route, Routes
 from harness.target import AppPath, TargetKind
 from harness.targets.app import load_app
 from harness.targets.hang import Limits
@@ -151,7 +153,7 @@ def of_plan(plan: Plan, root: Path) -> Iterator[Check]:
     for one in described:
         if one.openapi:
             yield _document(one.name, root, one.openapi)
-    started = [one for one in plan.services if plan.live is None]
+    started: list[Service | Grant] = [*(plan.services if plan.live is None else ()), *plan.tokens]
     unset = [check for one in started for check in _variables(one)]
     yield from unset
     if plan.gates:
@@ -163,9 +165,11 @@ def of_plan(plan: Plan, root: Path) -> Iterator[Check]:
         scratch = running.enter_context(tempfile.TemporaryDirectory(prefix="harness-doctor-"))
         try:
             rig = running.enter_context(rigged(plan, root, Path(scratch)))
-        except (HarnessError, OSError) as error:
-            told = f"loopback cannot be used: {error}"
-            yield _of(error) if isinstance(error, HarnessError) else _problem(told)
+        except HarnessError as error:
+            yield _of(error, exit_code=error.exit_code)
+            return
+        except OSError as error:
+            yield _problem(f"loopback cannot be used: {error}")
             return
         yield _ok("stand-ins and ports on loopback")
         if not unset:
@@ -180,8 +184,8 @@ def _document(name: str, root: Path, path: str) -> Check:
     return _ok(f"{name}: {path} is an OpenAPI document")
 
 
-def _variables(service: Service) -> Iterator[Check]:
-    for variable in service.variables:
+def _variables(holder: Service | Grant) -> Iterator[Check]:
+    for variable in holder.variables:
         try:
             variable.value()
         except UsageError as error:
@@ -226,7 +230,9 @@ def _imports(plan: Plan, root: Path, rig: Rig) -> Iterator[Check]:
     env = dict(os.environ)
     for service in () if plan.live else plan.services:
         own = {**os.environ, **rig.environment_of(service)}
-        yield imported("app", str(service.app), root, own, plan.allow_hosts, service.start_s)
+        yield imported(
+            "app", str(service.app), root, own, plan.allow_hosts, service.start_s, rig.routes
+        )
     for service in reversed(plan.services):
         env |= rig.environment_of(service)
     for one in plan.loads:
@@ -255,15 +261,19 @@ class _Job(msgspec.Struct, frozen=True):
     descriptor: int
     allow_hosts: tuple[str, ...]
     limit_s: float
+    routes: tuple[Route, ...]
+    authority: str
 
 
 def imported(
     kind: Literal["app", "scenarios"], name: str, root: Path, env: Mapping[str, str],
     allow_hosts: tuple[str, ...] = (), limit_s: float = LIMIT_S,
+    routes: Routes | None = None,
 ) -> Check:  # fmt: skip
     """Import an application or a scenario file in a process of its own."""
     with tempfile.TemporaryFile() as answer:
-        job = _Job(kind, name, str(root), answer.fileno(), allow_hosts, limit_s)
+        handed_over = (routes or Routes()).handed_over()
+        job = _Job(kind, name, str(root), answer.fileno(), allow_hosts, limit_s, *handed_over)
         argv = [sys.executable, "-m", "harness.checkup", msgspec.json.encode(job).decode()]
         # An application's import ends itself in time, and then says where it was.
         patience_s = limit_s + (_MARGIN_S if kind == "app" else 0)
@@ -323,7 +333,8 @@ def main(encoded: str) -> int:
     job = msgspec.json.decode(encoded, type=_Job)
     found = None
     try:
-        with Guard(lambda host, port: None, job.allow_hosts):
+        routes = Routes(job.routes, lambda: job.authority)
+        with Guard(lambda host, port: None, job.allow_hosts, routes):
             if job.kind == "app":
                 load_app(AppPath.parse(job.name), Limits(job.limit_s, root=Path(job.root)))
             else:

@@ -68,16 +68,20 @@ class Document:
         )
 
     @functools.cached_property
-    def _positions(self) -> list[tuple[int, list[Step]]]:
-        return list(_positions(self._text))
+    def _lines(self) -> tuple[dict[tuple[Step, ...], int], dict[tuple[Step, ...], int]]:
+        """The first line that names each path, and the first that names it or what is below it."""
+        named: dict[tuple[Step, ...], int] = {}
+        begun: dict[tuple[Step, ...], int] = {}
+        for number, keys in _positions(self._text):
+            named.setdefault(tuple(keys), number)
+            for depth in range(1, len(keys) + 1):
+                begun.setdefault(tuple(keys[:depth]), number)
+        return named, begun
 
     def _line(self, path: Sequence[Step]) -> int:
-        best, best_depth = 1, 0
-        for number, keys in self._positions:
-            depth = _common(keys, path)
-            if depth > best_depth:
-                best, best_depth = number, depth
-        return best
+        named, begun = self._lines
+        above = (tuple(path[:depth]) for depth in range(len(path) - 1, 0, -1))
+        return begun.get(tuple(path)) or next((named[one] for one in above if one in named), 1)
 
 
 def _steps(below: str) -> Iterator[Step]:
@@ -158,13 +162,3 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 def _names(dotted: str) -> Iterator[str]:
     return (name.strip("\"'") for name in _NAME.findall(dotted))
-
-
-def _common(keys: Sequence[Step], path: Sequence[Step]) -> int:
-    """Return how many steps of `path` the line names; a line that goes elsewhere names none."""
-    shared = 0
-    for key, step in zip(keys, path, strict=False):
-        if key != step:
-            return 0
-        shared += 1
-    return shared

@@ -4,6 +4,7 @@
     ├── UsageError           exit 64: the request cannot be understood; nothing was started
     │   └── PlanError        the plan or a stub file, with its line
     ├── TargetError          the service under test did not start, or is not there
+    │   └── BrokenOffError        an answer of its ended before it was whole; a ConnectionError, too
     └── EvidenceError        the run folder cannot be written or read
 
 Every error says where, what was expected and found, and what to do next, and carries a
@@ -50,6 +51,17 @@ class PlanError(UsageError):
 
 class TargetError(HarnessError):
     """The service under test did not start, or nothing answers at its address."""
+
+
+class BrokenOffError(TargetError, ConnectionError):
+    """What a client sees of an answer whose connection is closed in the middle."""
+
+    def __init__(self, request: str) -> None:
+        super().__init__(
+            "target/cut-off",
+            f"the answer to {request} broke off before it was whole",
+            next_step="see what the application raised, in its log above; or let it end its answer",
+        )
 
 
 class EvidenceError(HarnessError):

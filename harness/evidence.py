@@ -33,6 +33,7 @@ import msgspec
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.facts import Begun, Ended, Fact, Problem
 from harness.secret import redacted_fact
+from harness.waiver import Waiver
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises where the text is none of ours."""
@@ -60,7 +61,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a run one run. `asked` names the parts without which it is not complete.
 
-    `pythons` are the versions that it is to run its tests on.
+    `pythons` are the versions that it is to run its tests on, `waivers` what it tolerates. `whole`:
+    it is of all that the plan has, so what nothing in it used, nothing uses.
     """
 
     run_id: str
@@ -69,20 +71,14 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     plan_source: str
     environment: Environment
     pythons: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    whole: bool = False
 
 
 _PACKAGES = (
-    "quart-harness",
-    "quart",
-    "hypercorn",
-    "aiohttp",
-    "molotov",
-    "pytest",
-    "pytest-asyncio",
-    "radon",
-    "bandit",
-    "coverage",
-)
+    "quart-harness", "quart", "hypercorn", "aiohttp", "molotov", "pytest", "pytest-asyncio",
+    "radon", "bandit", "coverage",
+)  # fmt: skip
 
 
 def environment(root: Path, tree: str) -> Environment:

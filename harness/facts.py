@@ -55,7 +55,7 @@ class Tested(msgspec.Struct, tag="tested", frozen=True, kw_only=True):
     """One functional test. `exchanges` counts the answers that it had from its target.
 
     `apart` counts those of applications that it called in process by itself. `asks` tells that
-    it has a client of the harness's.
+    it has a client of the harness's. `evidence` tells, where it failed, of its exchanges.
     """
 
     nodeid: str
@@ -68,6 +68,37 @@ class Tested(msgspec.Struct, tag="tested", frozen=True, kw_only=True):
     message: str = ""
     service: str = ""
     target: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+class Watched(msgspec.Struct, tag="watched", frozen=True, kw_only=True):
+    """What the services were watched for beside the tests' assertions: the limits' texts.
+
+    `stated` are those that the plan has itself, `unseen` the indicators that could not be
+    measured here, and `why`.
+    """
+
+    limits: tuple[str, ...]
+    stated: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    why: str = ""
+
+
+class Noticed(msgspec.Struct, tag="noticed", frozen=True, kw_only=True):
+    """Something that no assertion saw. `indicator` is the limit's that it counts for.
+
+    `where` is the place at fault, `handler` what was running and `test` the test meanwhile.
+    `measured` is in the indicator's unit. `strict`: it is bad evidence whatever the limits.
+    """
+
+    indicator: str
+    message: str
+    where: str
+    handler: str
+    route: str
+    test: str
+    measured: float = 1.0
+    strict: bool = False
 
 
 class PytestEnded(msgspec.Struct, tag="pytest", frozen=True, kw_only=True):
@@ -178,7 +209,8 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
 
     Numbered from 1, so that a lost one shows. `at_s`, `started` (visits) and the processor time
     count from the start. `final` is set on the last one, after the drain. `rebased` counts, by
-    their origin, requests that were sent to the target instead.
+    their origin, requests that were sent to the target instead, `by_aiohttp` by the reason those
+    that the load's own client does not send.
     """
 
     process: int
@@ -189,6 +221,7 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     tallies: list[TallyFact]
     health: Health
     rebased: dict[str, int] = {}
+    by_aiohttp: dict[str, int] = {}
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
@@ -275,6 +308,8 @@ Fact = (
     | Problem
     | Surprise
     | Tested
+    | Watched
+    | Noticed
     | PytestEnded
     | StubUse
     | LoadBegun

@@ -52,15 +52,19 @@ class Histogram:
         """Count `value_ns`, `times` times. A negative duration counts as zero."""
         if times <= 0:
             return
-        value_ns = max(0, value_ns)
+        if value_ns < 0:
+            value_ns = 0
         value_us = value_ns // _UNIT_NS
         if value_us > _HIGHEST_US:
             value_us = _HIGHEST_US
             self.clipped += times
-        index = _index(value_us)
-        self.buckets[index] = self.buckets.get(index, 0) + times
-        self.min_ns = min(self.min_ns, value_ns) if self.count else value_ns
-        self.max_ns = max(self.max_ns, value_ns)
+        index = value_us if value_us < _SUB_BUCKETS else _index(value_us)
+        buckets = self.buckets
+        buckets[index] = buckets.get(index, 0) + times
+        if not self.count or value_ns < self.min_ns:
+            self.min_ns = value_ns
+        if value_ns > self.max_ns:
+            self.max_ns = value_ns
         self.count += times
         self.total_ns += value_ns * times
 

@@ -7,7 +7,8 @@ import concurrent.futures
 import contextlib
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -41,6 +42,26 @@ def aside(loop: asyncio.AbstractEventLoop, function: Callable[[], T]) -> T:
     return outcome.result()
 
 
+async def beside(function: Callable[[], T]) -> T:
+    """Call a function in a thread of its own while the loop turns in this one.
+
+    It sees this thread's context variables. Where the waiting is cancelled, the thread goes on
+    and does not keep the process alive.
+    """
+    outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+    outcome.set_running_or_notify_cancel()  # so that nobody's leaving makes it refuse its result
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            outcome.set_result(context.run(function))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, name="harness-beside", daemon=True).start()
+    return await asyncio.wrap_future(outcome)
+
+
 def _set(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
@@ -57,6 +78,28 @@ def result_of(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]
     if loop.is_running():
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
     return loop.run_until_complete(coroutine)
+
+
+@types.coroutine
+def within(
+    context: contextvars.Context, coroutine: Coroutine[Any, Any, T]
+) -> Generator[Any, Any, T]:
+    """Await a coroutine whose context variables are those of `context`, and not the caller's.
+
+    A task of its own would do the same, and take a turn of the loop to begin and one to end.
+    """
+    step: Callable[[Any], Any] = coroutine.send
+    value: Any = None
+    while True:
+        try:
+            awaited = context.run(step, value)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        try:
+            step, value = coroutine.send, (yield awaited)
+        except BaseException as error:
+            step, value = coroutine.throw, error
 
 
 def across(

@@ -52,6 +52,37 @@ def defect(wanted: Any, *, is_text: bool = False) -> str:
     return ""
 
 
+_EXAMPLES: Mapping[str, Any] = {
+    "array": [], "boolean": True, "integer": 1, "number": 1, "object": {}, "string": "text"
+}  # fmt: skip
+
+
+def examples_of(wanted: Any) -> tuple[Any, list[tuple[str | int, ...]]]:
+    """Return a value that is wanted with an example for each matcher, and the steps to these."""
+    found = _matcher(wanted)
+    if found is not None:
+        return _EXAMPLES[found[1] if found[0] == "any" else "string"], [()]
+    if not isinstance(wanted, dict | list):
+        return wanted, []
+    pairs: list[tuple[Any, Any]] = list(
+        wanted.items() if isinstance(wanted, dict) else enumerate(wanted)
+    )
+    made, steps = {}, []
+    for key, one in pairs:
+        made[key], below = examples_of(one)
+        steps += [(key, *path) for path in below]
+    return (made if isinstance(wanted, dict) else list(made.values())), steps
+
+
+def has_pattern(wanted: Any) -> bool:
+    """Tell whether a wanted value holds a pattern, of which no example is known."""
+    found = _matcher(wanted)
+    if found is not None:
+        return found[0] == "pattern"
+    below = wanted.values() if isinstance(wanted, dict) else wanted
+    return isinstance(wanted, dict | list) and any(map(has_pattern, below))
+
+
 def fits(wanted: Any, got: Any, *, may_have_more: bool = False) -> bool:
     """Compare as JSON does, to which ``true`` is not 1, as it is to Python; 1 and 1.0 are one.
 
@@ -78,6 +109,8 @@ def fits(wanted: Any, got: Any, *, may_have_more: bool = False) -> bool:
 
 def text_fits(wanted: str | dict[str, str], got: str) -> bool:
     """Compare a text with what is wanted of it: a number is the text that is written as one."""
+    if isinstance(wanted, str):
+        return wanted == got
     found = _matcher(wanted)
     if found is None or found[0] == "pattern":
         return fits(wanted, got)

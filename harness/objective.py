@@ -1,9 +1,11 @@
-"""Objectives of a load and limits of a gate: one grammar, parsed, never evaluated.
+"""Objectives of a load, limits of a gate and of tests: one grammar, parsed, never evaluated.
 
     objective = [scope] indicator op limit
     scope     = scenario [quoted step] | path pattern
     indicator = p50 … p99.9 | mean | max | rate | failures | completed | 4xx | 5xx
               | complexity.max | complexity.average | security.high … | coverage.lines …
+              | blocking.max | leaked.descriptors | leaked.tasks | leaked.sessions
+              | coroutines.unawaited | secrets.shown
     op        = < | <= | > | >= | ==
     limit     = number [ms | s | % | /s] | letter
 
@@ -30,6 +32,7 @@ class Family(StrEnum):
 
     LOAD = "load"
     GATE = "gate"
+    TEST = "test"
 
 
 _OPERATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {
@@ -65,6 +68,14 @@ _UNITS: dict[Family, dict[str, tuple[str, ...]]] = {
         "coverage.lines": ("%",),
         "coverage.branches": ("%",),
     },
+    Family.TEST: {
+        "blocking.max": _LATENCY,
+        "leaked.descriptors": ("",),
+        "leaked.tasks": ("",),
+        "leaked.sessions": ("",),
+        "coroutines.unawaited": ("",),
+        "secrets.shown": ("",),
+    },
 }
 
 DEFAULT_OBJECTIVE = "failures == 0"
@@ -85,7 +96,8 @@ class Objective:
     """One parsed sentence.
 
     `limit` is in `unit`: ``ms``, ``%``, ``/s`` or, for a count, the empty string. `scenario`
-    and `step` narrow an objective of a load, `pattern` a limit of a gate; None: everything.
+    and `step` narrow an objective of a load, `pattern` a limit of a gate or of tests; None:
+    everything.
     """
 
     text: str
@@ -108,7 +120,7 @@ class Objective:
         return Fraction(found[1]) / 100 if found else None
 
     def covers(self, path: str) -> bool:
-        """Tell whether a gate's limit applies to the file at `path`."""
+        """Tell whether a limit applies to the file, or the route, at `path`."""
         return self.pattern is None or matches(self.pattern, path)
 
 
@@ -134,7 +146,7 @@ def parse_objective(text: str, family: Family) -> Objective:
     limit, unit = _limit(text, sentence["limit"], indicator, units[indicator])
     scenario = step = pattern = None
     scope = (left["scope"] or "").strip() or None
-    if family is Family.GATE:
+    if family is not Family.LOAD:
         pattern = scope
     elif scope is not None:
         quoted = _QUOTED.match(scope)

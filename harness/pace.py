@@ -47,7 +47,8 @@ class Rate:
 
     def due_ns(self, arrival: int) -> int:
         """Return when arrival number `arrival`, from 0, is due, in ns after the start."""
-        return int(arrival * 1_000_000_000 / self.per_second)
+        rate = self.per_second
+        return arrival * 1_000_000_000 * rate.denominator // rate.numerator
 
     def __str__(self) -> str:
         return f"{_number(self.per_second)}/s for {duration_text(self.duration_s)}"

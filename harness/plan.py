@@ -9,16 +9,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from harness.errors import UsageError, nearest
+from harness.grant import Grant
+from harness.manners import Manners
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.pace import Pace
 from harness.secret import Variable
 from harness.target import AppPath, Target, TargetKind, read_url, refuse_foreign
+from harness.waiver import Waiver
 
 DEFAULT_LIMITS = ("complexity.max <= 15", "security.high == 0", "security.medium == 0")
 """Without limits in a plan: NIST SP 500-235's upper bound for complexity, and no serious issue."""
 
+
+DEFAULT_WATCH = (
+    "blocking.max < 100ms",
+    "leaked.descriptors == 0",
+    "leaked.tasks == 0",
+    "leaked.sessions == 0",
+    "coroutines.unawaited == 0",
+    "secrets.shown == 0",
+)
+"""What holds beside the tests' assertions, where the plan says nothing else of it.
+
+A loop that stands still for 100 ms is what asyncio itself calls slow (`slow_callback_duration`).
+"""
 
 START_S = 60.0
 """How long a service may take to start. Hypercorn's own default."""
@@ -43,13 +60,19 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What stands in for the outside service at `origin`; `default` names stubs of its files."""
+    """What stands in for the outside service at `origin`; `default` names stubs of its files.
+
+    `provider` names the plan's own service that this is, if any. Its stubs are checked anew
+    at least every `max_age_s`, where that is asked.
+    """
 
     name: str
     origin: str
     stubs: tuple[str, ...]
     default: tuple[str, ...]
     openapi: str = ""
+    provider: str = ""
+    max_age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +80,15 @@ class Tests:
     """Where the functional tests are, and in which targets they run.
 
     `pythons` are the versions, as ``3.12``, on which a matrix is to run them in some target.
+    `limits` are what the plan itself says of what no assertion sees; `error_logs`, whether
+    records of level ERROR fail a test.
     """
 
     paths: tuple[str, ...]
     targets: tuple[Target, ...]
     pythons: tuple[str, ...] = ()
+    limits: tuple[Objective, ...] = ()
+    error_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +131,8 @@ class Gates:
 class Profile:
     """Where somebody else runs the plan's services, by name, and which hosts may be called there.
 
-    `where` is its line. Without targets, the services are the plan's own.
+    `where` is its line. Without targets, the services are the plan's own. `rate` and `writable`,
+    where they are not None, hold in place of the plan's, and so does each token.
     """
 
     name: str
@@ -112,13 +140,17 @@ class Profile:
     allow_hosts: tuple[str, ...] = ()
     targets: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[Variable, ...] = ()
+    rate: Fraction | None = None
+    writable: tuple[str, ...] | None = None
+    tokens: tuple[Grant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that a run is asked to do. The first service is the one under test.
 
-    `live` has the addresses of the profile that was chosen, where that has any.
+    `live` has the addresses of the profile that was chosen, where that has any; `profile` is its
+    name.
     """
 
     services: tuple[Service, ...] = ()
@@ -130,6 +162,10 @@ class Plan:
     rebase: tuple[str, ...] = ()
     profiles: tuple[Profile, ...] = ()
     live: Target | None = None
+    tokens: tuple[Grant, ...] = ()
+    manners: Manners = field(default_factory=Manners)
+    profile: str = field(default="", compare=False)
+    waivers: tuple[Waiver, ...] = ()
 
     @property
     def service(self) -> Service:
@@ -181,6 +217,17 @@ class Plan:
         enter(service)
         return tuple(found.values())
 
+    def with_called(self, services: Iterable[Service]) -> tuple[Service, ...]:
+        """Return `services` and those that they call, each once: callees first.
+
+        In a circle, a service comes after the others in it.
+        """
+        found: dict[str, Service] = {}
+        for service in services:
+            others = (one for one in self.called_by(service) if one is not service)
+            found |= {one.name: one for one in (*others, service) if one.name not in found}
+        return tuple(found.values())
+
     def in_profile(self, name: str) -> Plan:
         """Return this plan as a profile has it. Raises UsageError."""
         known = {profile.name: profile for profile in self.profiles}
@@ -191,12 +238,33 @@ class Plan:
                 next_step=nearest(name, known),
             )
         profile = known[name]
-        plan = replace(self, allow_hosts=(*self.allow_hosts, *profile.allow_hosts))
+        plan = replace(
+            self,
+            allow_hosts=(*self.allow_hosts, *profile.allow_hosts),
+            tokens=tuple({one.name: one for one in (*self.tokens, *profile.tokens)}.values()),
+            manners=self._manners_in(profile),
+            profile=name,
+        )
         if not profile.targets:
             return plan
         live = Target(TargetKind.LIVE, tuple(_addresses(profile, plan.allow_hosts)))
         tests = replace(plan.tests, targets=(live,)) if plan.tests else None
         return replace(plan, tests=tests, live=live)
+
+    def _manners_in(self, profile: Profile) -> Manners:
+        writable = self.manners.writable if profile.writable is None else profile.writable
+        return Manners(profile.rate or self.manners.rate, writable)
+
+    def granted(self, name: str) -> Grant:
+        """Return what the plan says of a token. Raises UsageError."""
+        known = {one.name: one for one in self.tokens}
+        if name not in known:
+            raise UsageError(
+                "plan/no-such-token",
+                f"the plan has no token {name!r}",
+                next_step=f"{nearest(name, known)} Add it as [tests.tokens.{name}]",
+            )
+        return known[name]
 
     def address_of(self, load: Load) -> str | None:
         """Return the address that a load goes to; None: it goes to a service of our own.
@@ -219,7 +287,9 @@ class Plan:
     @property
     def variables(self) -> tuple[Variable, ...]:
         """Every variable that the plan takes a value from."""
-        holders: tuple[Service | Profile, ...] = (*self.services, *self.profiles)
+        tokens = (*self.tokens, *(token for one in self.profiles for token in one.tokens))
+        holders: tuple[Service | Profile | Grant, ...]
+        holders = (*self.services, *self.profiles, *tokens)
         return tuple(variable for one in holders for variable in one.variables)
 
     @property
@@ -246,6 +316,14 @@ def load_of(
 def gates_of(paths: tuple[str, ...], limits: tuple[str, ...] = DEFAULT_LIMITS) -> Gates:
     """Make the gates' share of a plan."""
     return Gates(paths, tuple(parse_objective(text, Family.GATE) for text in limits))
+
+
+def watched(limits: Iterable[Objective]) -> tuple[Objective, ...]:
+    """Return a plan's limits of tests, and the defaults of which none of them speaks everywhere."""
+    stated = tuple(limits)
+    known = {limit.indicator for limit in stated if limit.pattern is None}
+    defaults = (parse_objective(text, Family.TEST) for text in DEFAULT_WATCH)
+    return (*stated, *(limit for limit in defaults if limit.indicator not in known))
 
 
 def target_variable(service: str) -> str:

@@ -19,6 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--harness-target", default="inproc", help="inproc (default), served, live")
     group.addoption("--harness-url", action="append", default=[], help="live: NAME=URL; again")
     group.addoption("--harness-allow-host", action="append", default=[], help="allow this host")
+    group.addoption("--harness-writable", action="append", default=[], help="live: writable host")
+    group.addoption("--harness-profile", metavar="NAME", help="of the plan: where it runs")
     group.addoption("--harness-folder", metavar="DIR", help="the run folder to record into")
 
 

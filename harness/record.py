@@ -24,6 +24,14 @@ class Omission(msgspec.Struct, frozen=True, kw_only=True):
     next_step: str = ""
 
 
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a reader should see and that the verdict does not rest on."""
+
+    slug: str
+    where: str
+    message: str
+
+
 class FunctionalRow(msgspec.Struct, frozen=True, kw_only=True):
     """The functional tests of one target. `reached` counts tests that had an exchange with it."""
 
@@ -95,7 +103,8 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     """One load as a whole. `queueing_visible` is false for a closed pace, where due is sent.
 
-    `rebased` counts the requests for another origin that were sent to the target, by origin.
+    `rebased` counts the requests for another origin that were sent to the target, by origin;
+    `by_aiohttp` those that aiohttp sent instead of the load's own client, by the reason why.
     """
 
     load: str
@@ -111,6 +120,7 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     loop_lag_ms: Latency
     series: list[Second]
     rebased: dict[str, int] = {}
+    by_aiohttp: dict[str, int] = {}
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +156,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     load: list[LoadRow]
     loads: list[LoadRun]
     gates: list[GateRow]
+    notices: list[Notice] = []
 
     def to_json(self) -> bytes:
         """Write the record as indented JSON."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,10 @@ from harness.facts import Fact, Problem, PytestEnded, Surprise, Tested, TestOutc
 from harness.secret import redacted
 from harness.target import TargetKind
 from harness.targets.hang import own_line
+from harness.targets.raised import raised_in
 
 _MOST_TEXT = 4_000
 _LOGS = ("Captured log", "Captured stderr")
-_TRACEBACK = re.compile(
-    r"^Traceback \(most recent call last\):\n((?:[ \t].*\n)*)(\S.*)", re.MULTILINE
-)
-_FRAME = re.compile(r'^  File "(.+)", line (\d+)', re.MULTILINE)
 
 
 class Recorder:
@@ -41,6 +37,7 @@ class Recorder:
         part = functional_part(str(bench.target))
         self._part = Part(folder, f"{part}.{worker}" if worker else part)
         self._part.__enter__()
+        self._part.note(bench.watch.begun)
         self._reports: list[pytest.TestReport] = []
         self._failed = False
         self._deselected = 0
@@ -93,11 +90,10 @@ class Recorder:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Note the test when it is over."""
         self._reports = []
-        self._bench.exchanges.take()
-        self._bench.exchanges.take_apart()
+        self._bench.forget()
         result = yield
         if _has_run(self._reports) and not self._failed:
-            self.note(_tested(item, self._reports, self._bench))
+            self.note(_tested(item, self._reports, self._bench), *self._bench.watch.take())
         self.last_test = item.nodeid
         return result
 
@@ -118,6 +114,7 @@ class Recorder:
         """Note how the session ended, after all others had their say. Else, evidence is missing."""
         yield
         self.note_leftovers()
+        self.note(*self._bench.watch.take_last())
         if session.exitstatus == pytest.ExitCode.OK and self._bench.rig is not None:
             self._check_service()
         live = self._bench.target.kind is TargetKind.LIVE  # a deployment cannot use our stubs
@@ -165,14 +162,17 @@ def _tested(item: pytest.Item, reports: list[pytest.TestReport], bench: Bench) -
     name = service_of(item)
     apart = bench.exchanges.take_apart()
     alike = sum(bench.is_alike(one, name) for one in apart)
+    logged = [raised for line in bench.lines.kept for raised in line.raised]
+    logged += bench.unsent() if decisive.failed else []
     return Tested(
         nodeid=_writable(item.nodeid),
         where=_where(item, decisive),
         outcome=_outcome(decisive),
         duration_s=sum(report.duration for report in reports),
-        exchanges=len(bench.exchanges.take()) + alike,
+        exchanges=bench.exchanges.answered + alike,
         apart=len(apart) - alike,
-        message=_message(decisive, item.config.rootpath),
+        message=_message(decisive, item.config.rootpath, logged),
+        evidence=tuple(bench.told()) if decisive.failed else (),
         asks=uses_target(item),
         service=_service(bench, name),
         target=_target(bench),
@@ -227,24 +227,26 @@ def _where(item: pytest.Item, report: pytest.TestReport) -> str:
     return own_line(lines, item.config.rootpath) or f"{file}:{(line or 0) + 1}"
 
 
-def _message(report: pytest.TestReport | pytest.CollectReport, root: Path | None = None) -> str:
+def _message(
+    report: pytest.TestReport | pytest.CollectReport,
+    root: Path | None = None,
+    logged: Sequence[str] = (),
+) -> str:
     """Return what a report says and, below the project's `root`, what may have caused it."""
-    causes = _causes(report, root) if root and report.failed else ()
+    causes = _causes(report, root, logged) if root and report.failed else ()
     first, newline, rest = _said(report).partition("\n")
     text = "\n".join([first, *causes]) + newline + rest  # a report may show no more than its start
     return redacted(_writable(text))[:_MOST_TEXT]  # a part of a secret is not found
 
 
-def _causes(report: pytest.TestReport | pytest.CollectReport, root: Path) -> list[str]:
+def _causes(
+    report: pytest.TestReport | pytest.CollectReport, root: Path, logged: Sequence[str]
+) -> list[str]:
     """Return what happened beside a failure: calls without an answer, and exceptions logged."""
     refused = [text for title, text in report.sections if title.startswith("Captured harness")]
-    logs = [text for title, text in report.sections if title.startswith(_LOGS)]
-    raised: dict[str, None] = {}
-    for frames, said in (match.groups() for text in logs for match in _TRACEBACK.finditer(text)):
-        place = own_line([(name, int(line)) for name, line in _FRAME.findall(frames)], root)
-        if place:  # else it is what a library's own exception came from
-            raised.setdefault(f"meanwhile {place} raised {said}")
-    return [*refused, *raised]
+    printed = [text for title, text in report.sections if title.startswith(_LOGS)]
+    raised = dict.fromkeys([*logged, *(one for text in printed for one in raised_in(text, root))])
+    return [*refused, *(f"meanwhile {one}" for one in raised)]
 
 
 def _said(report: pytest.TestReport | pytest.CollectReport) -> str:

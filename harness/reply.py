@@ -10,12 +10,16 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from harness.errors import UsageError, nearest
+from harness.latency import Latency, Spread, parse_latency
 from harness.pace import parse_duration
 
 SILENT = ("timeout", "reset", "closed", "malformed")
 """The faults in whose place no part of the reply is sent."""
-FAULTS = (*SILENT, "reset-during-headers", "reset-after-headers", "truncated")
-_OF_A_BODY = ("reset-after-headers", "truncated")
+FAULTS = (*SILENT, "reset-during-headers", "reset-after-headers", "truncated", "wrong-length")
+REFUSED, NO_TLS = OF_A_CONNECTION = ("refused", "tls")
+"""The faults of stubs without a request. While one is selected, nothing listens; no handshake of
+TLS succeeds."""
+_OF_A_BODY = ("reset-after-headers", "truncated", "wrong-length")
 
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
@@ -36,21 +40,22 @@ class Defect(NamedTuple):
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is answered: `json` or `text`, after `delay`, the body spread over `drip`.
 
-    Both are durations (``2s``, ``50ms``). `fault` is how the answer breaks, one of FAULTS.
+    Both are durations (``2s``, ``50ms``); `delay` may also be a range of them, or a `Spread`.
+    `fault` is how the answer breaks, one of FAULTS.
     """
 
     status: Status = 200
     headers: dict[str, str] = {}
     json: Any = msgspec.UNSET
     text: str | None = None
-    delay: str | None = None
+    delay: Spread | str | None = None
     drip: str | None = None
     fault: str | None = None
 
     @property
-    def delay_s(self) -> float:
-        """The delay in seconds."""
-        return float(parse_duration(self.delay)) if self.delay else 0.0
+    def latency(self) -> Latency | None:
+        """How long the delay is; None: there is none."""
+        return parse_latency(self.delay) if self.delay else None
 
     @property
     def drip_s(self) -> float:
@@ -98,16 +103,20 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
     def _time_defect(self) -> Defect | None:
-        for key, text in (("delay", self.delay), ("drip", self.drip)):
+        for key in ("delay", "drip"):
             try:
-                _ = text and parse_duration(text)
+                _ = self.latency if key == "delay" else self.drip_s
             except UsageError as error:
-                return Defect(error.slug, error.message, [key], error.next_step)
+                told = f"cannot have the {key}: {error.message}"
+                return Defect(error.slug, told, [key], error.next_step)
         return None
 
     def _fault_defect(self, method: str) -> Defect | None:
+        if self.fault in OF_A_CONNECTION:
+            told = f"has a request, which a connection never has with the fault {self.fault!r}"
+            return Defect("stubs/fault", told, ["fault"], "leave 'request' out")
         if self.fault is not None and self.fault not in FAULTS:
-            known = nearest(self.fault, FAULTS)
+            known = nearest(self.fault, [*FAULTS, *OF_A_CONNECTION])
             return Defect("stubs/fault", f"has an unknown fault {self.fault!r}", ["fault"], known)
         needs = self.fault if self.fault in _OF_A_BODY else "drip" if self.drip else ""
         if self.fault in SILENT:

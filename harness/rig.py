@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from harness.errors import TargetError, UsageError
 from harness.facts import Fact, StubUse, Surprise
 from harness.plan import Plan, Service, expanded
+from harness.routes import Routes
 from harness.standins.group import StandIns
 from harness.targets.authority import Authority
 from harness.targets.port import Port
@@ -27,6 +30,10 @@ class Rig:
     standins: StandIns
     ports: Mapping[str, Port]
     scratch: Path
+    routes: Routes
+    """Where calls to the stand-ins' origins lead."""
+    direct: Mapping[str, str] = field(default_factory=dict)
+    """The environment in which no proxy is asked for what is not to leave this machine."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """The addresses of services that somebody else started."""
 
@@ -55,7 +62,7 @@ class Rig:
                 if not self.elsewhere:
                     raise
                 env.pop(variable.key.rpartition(".")[2], None)
-        return {key: expanded(value, known) for key, value in env.items()}
+        return {**self.direct, **{key: expanded(value, known) for key, value in env.items()}}
 
     def facts(self, where: str) -> list[Fact]:
         """Take down what the stand-ins were asked: calls that no stub answers, and uses."""
@@ -97,7 +104,26 @@ def rigged(
             )
             for one in plan.services
         }
-        yield Rig(standins, ports, scratch)
+        routes = standins.routes()
+        yield Rig(standins, ports, scratch, routes, _direct(plan, routes))
+
+
+def _direct(plan: Plan, routes: Routes) -> dict[str, str]:
+    """Return what keeps clients from the proxies that the environment names.
+
+    A proxy is used only where the plan allows its host, and for no host that has a route: behind
+    it, nothing could be refused or led.
+    """
+    proxies = urllib.request.getproxies()
+    skipped = [text for text in [proxies.pop("no", "")] if text]
+    if not proxies:
+        return {}
+    hosts = [urlsplit(url if "//" in url else f"//{url}").hostname for url in proxies.values()]
+    if all(host in plan.allow_hosts for host in hosts):
+        none = ",".join([*skipped, *sorted({route.host for route in routes.all})])
+    else:
+        none = "*"
+    return {"no_proxy": none, "NO_PROXY": none}
 
 
 @contextlib.contextmanager

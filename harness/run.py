@@ -42,6 +42,7 @@ from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
 from harness.rig import Rig, rigged, starting
+from harness.secret import redacted
 from harness.target import Target, TargetKind
 from harness.targets.process import Process
 
@@ -72,11 +73,11 @@ class Run:
     @classmethod
     def begin(
         cls, plan: Plan, root: Path, reports: Path, parts: Sequence[str], say: Say, tick: Say,
-        *, plan_file: Path | None = None, app: str | None = None,
+        *, plan_file: Path | None = None, app: str | None = None, whole: bool = False,
     ) -> Run:  # fmt: skip
         """Make the run's folder, or join the run that `RUN_VARIABLE` names.
 
-        A shared run is asked for every part of the plan. Raises UsageError.
+        A shared run is asked for every part of the plan: it is `whole`. Raises UsageError.
         """
         shared = os.environ.get(RUN_VARIABLE, "")
         now = datetime.now(UTC)
@@ -87,6 +88,8 @@ class Run:
             plan_source=plan_file.name if plan_file else "",
             environment=environment(root, tree_hash(root, _code(root))),
             pythons=plan.tests.pythons if shared and plan.tests else (),
+            waivers=plan.waivers,
+            whole=whole or bool(shared),
         )
         folder = RunFolder.create(reports, identity)
         _refuse_other_code(folder, identity)
@@ -125,10 +128,26 @@ class Run:
                         break
             finally:
                 status = child.returncode
-                child.stop(_PYTEST_GRACE_S, signal.SIGINT)
+                try:
+                    child.stop(_PYTEST_GRACE_S, signal.SIGINT)
+                finally:
+                    if not aloud:
+                        self._redact(log)
         self._note_exit(part, status)
         self._raise_usage(part)
         return part
+
+    def _redact(self, log: Path) -> None:
+        """Take the secrets out of what pytest printed, or all of it where there is no room."""
+        said = log.read_bytes()
+        shown = redacted(said.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        if shown == said:
+            return
+        try:
+            self.folder.write(f"logs/{log.name}", shown)
+        except EvidenceError:
+            log.unlink()
+            raise
 
     def _note_exit(self, part: str, status: int | None) -> None:
         """Note that pytest's process did not end as it said that its session had."""
@@ -167,10 +186,12 @@ class Run:
             "--harness-target": target.kind.value,
             "--harness-plan": str(self.plan_file) if self.plan_file else "",
             "--harness-app": self.app or "",
+            "--harness-profile": self.plan.profile,
         }
         named = [item for option, value in given.items() if value for item in (option, value)]
         named += [f"--harness-url={name}={url}" for name, url in target.urls]
         named += [f"--harness-allow-host={host}" for host in self.plan.allow_hosts]
+        named += [f"--harness-writable={host}" for host in self.plan.manners.writable]
         # Fixtures, tests and the application share one loop; any async test is one.
         one_loop = [
             "--asyncio-mode=auto",
@@ -203,12 +224,11 @@ class Run:
 
     def _drive_own(self, load: Load, part: str, drive: Callable[..., None]) -> None:
         service = self.plan.service_of(load)
-        others = [one for one in self.plan.called_by(service) if one is not service]
         scratch = self.folder.path / "scratch" / part
         scratch.mkdir(parents=True)
         with rigged(self.plan, self.root, scratch) as rig:
             with contextlib.ExitStack() as running:
-                for one in (*others, service):
+                for one in self.plan.with_called([service]):
                     with starting(self.plan, one):
                         running.enter_context(self._process(one, part, rig))
                 urls = [(name, port.url) for name, port in rig.ports.items()]
@@ -220,7 +240,7 @@ class Run:
         return Process(
             service, port=rig.ports[service.name], part=f"{part}.service-{service.name}",
             root=self.root, folder=self.folder.path, env=rig.environment_of(service),
-            allow_hosts=self.plan.allow_hosts,
+            allow_hosts=self.plan.allow_hosts, routes=rig.routes,
         )  # fmt: skip
 
     def _drive(self, load: Load, target: str, told: Mapping[str, str]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class FailureKind(StrEnum):
@@ -24,8 +24,7 @@ class FailureKind(StrEnum):
     UNFINISHED = "unfinished"  # still running when the load had ended and been drained
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One request and its answer, or one whole visit (`step` None). Times in ns, one clock.
 
     `due_ns` is when the schedule asked for it, `sent_ns` when it was handed to a connection

@@ -43,24 +43,44 @@ class Token:
     `form` is what is posted to `url`: ``client_id``, ``client_secret``, ``audience``, …
     """
 
-    def __init__(self, url: str, **form: str) -> None:
+    def __init__(self, url: str, /, **form: str) -> None:
         self.url = url
         self.form = {"grant_type": "client_credentials", **form}
+        self._sent: dict[str, Any] = {"data": self.form}
+        self._field = "access_token"
         self._header: dict[str, str] = {}
         self._renew_at = 0.0
         self._turn = asyncio.Lock()
+
+    @classmethod
+    def told(cls, url: str, sent: dict[str, Any], field: str) -> Token:
+        """Make one that is got otherwise: `sent` are options of ``post``, `field` has the token."""
+        made = cls(url)
+        made._sent, made._field = sent, field
+        return made
 
     async def header(self, session: Any) -> dict[str, str]:
         """Return the header to send, as a dictionary of its own. Raises AssertionError."""
         async with self._turn:  # of visits that come together, one asks
             if time.monotonic() >= self._renew_at:
-                async with session.post(self.url, data=self.form) as response:
+                async with session.post(self.url, **self._sent) as response:
                     told = await response.text()
-                    assert response.status == 200, f"no token: {response.status} {told[:200]}"
-                granted = json.loads(told)
-                self._header = {"Authorization": f"Bearer {granted['access_token']}"}
+                    assert 200 <= response.status < 300, f"no token: {response.status} {told[:200]}"
+                granted = self._granted(told)
+                self._header = {"Authorization": f"Bearer {granted[self._field]}"}
                 self._renew_at = time.monotonic() + granted.get("expires_in", 0) / 2
         return dict(self._header)
+
+    def _granted(self, told: str) -> dict[str, Any]:
+        try:
+            granted = json.loads(told)
+        except ValueError:
+            granted = None
+        found = granted.get(self._field) if isinstance(granted, dict) else None
+        assert isinstance(granted, dict), "no token: the answer is no object of JSON"
+        assert isinstance(found, str), f"no token: the answer has no text {self._field!r}"
+        assert found, f"no token: {self._field!r} of the answer is empty"
+        return granted
 
 
 class Rows(Iterator[Any]):

@@ -1,24 +1,22 @@
-"""A canned answer with its matcher: chosen for a call, or explained. Pure.
-
-How often a stub was used is counted by the stand-in, which passes the counts in.
-"""
+"""A canned answer, the call that it is for, and how a call differs from that. Pure."""
 
 from __future__ import annotations
 
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from harness.matcher import defect, fits, text_fits
-from harness.reply import Defect, Reply
+from harness.reply import OF_A_CONNECTION, Defect, Reply
 
-_NONE: Mapping[str, int] = MappingProxyType({})
+STARTED = "started"
+"""What a state is until a stub sets it."""
 
 Text = str | dict[str, str]
 """A text, or a matcher: ``{ pattern = "^ab" }``, ``{ any = "integer" }``."""
@@ -47,12 +45,17 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return the first thing that no call could be like; None: there is none."""
         return self._path_defect() or self._body_defect() or self._matcher_defect()
 
-    def _path_defect(self) -> Defect | None:
-        given = {
+    @property
+    def paths(self) -> dict[str, str]:
+        """What the path must be like, under the key that says it; in a sound request, one."""
+        return {
             key: path
             for key in ("path", "path_prefix", "path_pattern")
             if (path := getattr(self, key)) is not None
         }
+
+    def _path_defect(self) -> Defect | None:
+        given = self.paths
         if len(given) != 1:
             told = "needs one of 'path', 'path_prefix' and 'path_pattern'"
             return Defect("stubs/path", told, ["request"])
@@ -107,6 +110,10 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
 
+_NO_REQUEST = Request("")
+"""No call is like it."""
+
+
 class Times(NamedTuple):
     """How often a stub must answer, where it was selected by name, and how often it may."""
 
@@ -141,6 +148,24 @@ class Stub:
     times: Times = Times()  # noqa: RUF009 - it is a tuple, which nothing changes
     compute: Callable[[Call], Reply] | None = None
     """Where it is there, it makes the reply to each call, and may raise whatever it likes."""
+    after: str | None = None
+    """The stub of this stand-in that must have answered before."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """What states of the stand-in must be."""
+    sets: Mapping[str, str] = field(default_factory=dict)
+    """What states are once it has answered."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it is no answer, but has every connection fail while it is selected."""
+        return self.replies[0].fault in OF_A_CONNECTION
+
+    contradicts: str = ""
+    """Why it is to be wrong by the stand-in's OpenAPI document; empty: it is not."""
+    checked: date | None = None
+    """When somebody last saw that the service answers so."""
+    given: str = ""
+    """``module:function``, which prepares the provider for the request."""
 
     def is_used_up(self, used: int) -> bool:
         """Tell whether a stub that has answered `used` times answers no more."""
@@ -155,10 +180,16 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A stub as it is declared, which may be one that cannot be."""
 
     name: str
-    request: Request
+    request: Request | None = None
     reply: Reply | None = None
     replies: tuple[Reply, ...] = ()
     times: int | str | None = None
+    after: str | None = None
+    needs: dict[str, str] = {}
+    sets: dict[str, str] = {}
+    contradicts: Annotated[str, msgspec.Meta(pattern=r"\S")] | None = None
+    checked: date | None = None
+    given: str = ""
 
     @property
     def _all(self) -> tuple[Reply, ...]:
@@ -166,6 +197,8 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def defect(self) -> Defect | None:
         """Return the first thing that the declaration cannot mean; None: it is sound."""
+        if self.request is None:
+            return self._refusal_defect()
         if not self._all or (self.reply and self.replies):
             return Defect("stubs/reply", "needs either 'reply' or 'replies'")
         if found := self.request.defect():
@@ -181,14 +214,27 @@ class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 return found._replace(path=[*below, *found.path])
         return None
 
+    def _refusal_defect(self) -> Defect | None:
+        fault = self._all[0].fault if self._all else None
+        if len(self._all) > 1 or fault not in OF_A_CONNECTION:
+            told, known = "needs the key 'request'", " and ".join(map(repr, OF_A_CONNECTION))
+            return Defect("plan/missing-key", told, [], f"only the faults {known} go without")
+        is_plain = self._all[0] == Reply(fault=fault)
+        if not is_plain or self.times is not None or self.after or self.needs or self.sets:
+            return Defect("stubs/fault", f"gives more than the fault {fault!r}, which has no call")
+        return None
+
     def stub(self, where: str) -> Stub:
         """Return what a sound declaration means."""
         times = Times() if self.times is None else Times.parse(self.times) or Times()
-        return Stub(self.name, self.request, self._all, where, times)
+        return Stub(
+            self.name, self.request or _NO_REQUEST, self._all, where, times,
+            after=self.after, needs=self.needs, sets=self.sets,
+            contradicts=self.contradicts or "", checked=self.checked, given=self.given,
+        )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request that reached a stand-in.
 
     `path` is decoded, `query` is raw, header names are lower case.
@@ -201,37 +247,53 @@ class Call:
     body: bytes
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}{'?' + self.query if self.query else ''}"
+        return _on_one_line(f"{self.method} {self.path}{'?' + self.query if self.query else ''}")
 
     @property
-    def pairs(self) -> list[tuple[str, str]]:
+    def pairs(self) -> Sequence[tuple[str, str]]:
         """The query's decoded pairs."""
-        return parse_qsl(self.query, keep_blank_values=True)
+        return _pairs(self.query) if len(self.query) < _LONG else _parsed(self.query)
+
+
+def _on_one_line(text: str) -> str:
+    """Write as Python does what cannot be seen, such as the end of a line."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+_LONG = 1000
+"""Characters of a query that is too long to be remembered."""
+
+
+def _parsed(query: str) -> tuple[tuple[str, str], ...]:
+    return tuple(parse_qsl(query, keep_blank_values=True))
+
+
+_pairs = functools.lru_cache(maxsize=256)(_parsed)
 
 
 def difference(request: Request, call: Call) -> str | None:
     """Return the first field in which `call` differs from what a stub asks for; None: a match."""
-    if call.method.upper() != request.method.upper():
+    if call.method != request.method and call.method.upper() != request.method.upper():
         return f"method: wanted {request.method.upper()}, got {call.method.upper()}"
     return (
-        _path_difference(request, call)
-        or _pairs_difference("query", request.query, call.pairs)
-        or _extra_difference(request, call)
+        path_difference(request, call)
+        or _query_difference(request, call)
         or _header_difference(request, call)
         or _json_difference(request, call)
         or _text_difference(request, call)
     )
 
 
-def _path_difference(request: Request, call: Call) -> str | None:
+def path_difference(request: Request, call: Call) -> str | None:
+    """Return how the path of `call` differs from what a stub asks for; None: it does not."""
     if request.path_pattern is not None:
         wanted = request.path_pattern
         matches = _pattern(wanted).fullmatch(call.path) is not None
     elif request.path_prefix is not None:
         wanted, matches = f"{request.path_prefix}…", call.path.startswith(request.path_prefix)
     else:
-        wanted, matches = f"{request.path}", call.path == request.path
-    return None if matches else f"path: wanted {wanted}, got {call.path}"
+        wanted, matches = request.path or "", call.path == request.path
+    return None if matches else f"path: wanted {wanted}, got {_on_one_line(call.path)}"
 
 
 _TEMPLATE = re.compile(r"(?:[^{}]|\{\w+\})*")
@@ -256,8 +318,13 @@ def _pairs_difference(
     return None
 
 
-def _extra_difference(request: Request, call: Call) -> str | None:
-    for name, value in call.pairs if request.query_exact else ():
+def _query_difference(request: Request, call: Call) -> str | None:
+    if not request.query and not request.query_exact:
+        return None
+    pairs = call.pairs
+    if told := _pairs_difference("query", request.query, pairs):
+        return told
+    for name, value in pairs if request.query_exact else ():
         if name not in request.query:
             return f"query {name}: wanted nothing, got {value!r}"
     return None
@@ -294,41 +361,3 @@ def _text_difference(request: Request, call: Call) -> str | None:
         pairs = parse_qsl(got, keep_blank_values=True, errors="surrogateescape")
         return _pairs_difference("form", request.form, pairs)
     return None if got == request.body else f"body: wanted {request.body!r}, got {got!r}"
-
-
-def choose(stubs: Sequence[Stub], call: Call, used: Mapping[str, int] = _NONE) -> Stub | None:
-    """Return the first stub that matches and is not used up, or None.
-
-    `used` is how often each, by name, has answered.
-    """
-    return next(
-        (
-            stub
-            for stub in stubs
-            if difference(stub.request, call) is None
-            and not stub.is_used_up(used.get(stub.name, 0))
-        ),
-        None,
-    )
-
-
-def explain(stubs: Sequence[Stub], call: Call, used: Mapping[str, int] = _NONE) -> str:
-    """Say why no stub answered: each candidate with the first field that differed, closest first.
-
-    Those that are used up come last.
-    """
-    if not stubs:
-        return f"no stub answers {call}: none is selected"
-    lines = []
-    for stub in stubs:
-        told, count = difference(stub.request, call), used.get(stub.name, 0)
-        if told is None and stub.is_used_up(count):
-            told = f"used up: answered {count} of {stub.times.most}"
-        if told is not None:
-            lines.append((_closeness(told), f"  {stub.name} ({stub.where}): {told}"))
-    return "\n".join([f"no stub answers {call}", *(line for _, line in sorted(lines))])
-
-
-def _closeness(told: str) -> int:
-    order = ("json", "json_includes", "form", "body", "header", "query", "path", "method", "used")
-    return order.index(told.split(":")[0].split(" ")[0])

@@ -69,28 +69,75 @@ class Tally:
         return self
 
 
+class Growing:
+    """A tally that grows by samples, most of which are successes that were sent when due.
+
+    Of those, one histogram says what the tally's three do. It is folded into them when the tally
+    is looked at: the hot path of a load at a closed pace then records once and not thrice.
+    """
+
+    __slots__ = ("_bytes_in", "_statuses", "_tally", "_times")
+
+    def __init__(self, scenario: str, step: str | None) -> None:
+        self._tally = Tally(scenario, step)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._times = Histogram()
+        self._statuses: dict[int | None, int] = {}
+        self._bytes_in = 0
+
+    def add(self, sample: Sample) -> None:
+        """Fold one sample in."""
+        if sample.failure is not None or sample.due_ns != sample.sent_ns:
+            self._tally.add(sample)
+        else:
+            self.add_prompt(sample.service_ns, sample.status, sample.bytes_in)
+
+    def add_prompt(self, service_ns: int, status: int | None, bytes_in: int) -> None:
+        """Fold in a success that was sent when due."""
+        self._times.record(service_ns)
+        self._statuses[status] = self._statuses.get(status, 0) + 1
+        self._bytes_in += bytes_in
+
+    def tally(self) -> Tally:
+        """Return the tally as if each sample had been added to it."""
+        tally, count = self._tally, self._times.count
+        tally.sent += count
+        tally.ok += count
+        tally.bytes_in += self._bytes_in
+        for status, times in self._statuses.items():
+            if status is not None:
+                tally.statuses[str(status)] = tally.statuses.get(str(status), 0) + times
+        tally.response += self._times
+        tally.service += self._times
+        tally.lag.record(0, count)
+        self._clear()
+        return tally
+
+
 class Tallies:
     """The tallies of one generator process, by scenario and step, bounded in number."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Key, Tally] = {}
+        self._by_key: dict[Key, Growing] = {}
 
     def add(self, sample: Sample) -> None:
         """Fold one sample into the tally of its scenario and step."""
-        key = (sample.scenario, sample.step)
-        tally = self._by_key.get(key)
-        if tally is None:
-            tally = self._new(*key)
-        tally.add(sample)
+        self.of(sample.scenario, sample.step).add(sample)
 
-    def _new(self, scenario: str, step: str | None) -> Tally:
+    def of(self, scenario: str, step: str | None) -> Growing:
+        """Return what samples of a scenario's step are added to."""
+        return self._by_key.get((scenario, step)) or self._new(scenario, step)
+
+    def _new(self, scenario: str, step: str | None) -> Growing:
         if step is not None and len(self._by_key) >= MOST_STEPS:
             step = OTHER_STEPS
-        return self._by_key.setdefault((scenario, step), Tally(scenario, step))
+        return self._by_key.setdefault((scenario, step), Growing(scenario, step))
 
     def all(self) -> list[Tally]:
         """Return every tally, in the order in which their first samples came."""
-        return list(self._by_key.values())
+        return [growing.tally() for growing in self._by_key.values()]
 
 
 def merged(tallies: Iterable[Tally]) -> dict[Key, Tally]:

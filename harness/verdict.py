@@ -28,12 +28,22 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     return max(outcomes, key=_BADNESS.index, default=Outcome.UNKNOWN)
 
 
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """Why a finding is tolerated, and through which day (ISO 8601)."""
+
+    reason: str
+    until: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One judged fact.
 
     `where` is a place that a reader can open: ``file:line``, a test's name, a load's step.
-    `measured` and `limit` are numbers in `unit`; None where the fact has no number.
+    `measured` and `limit` are numbers in `unit`; None where the fact has no number. `evidence` are
+    texts of several lines, such as the exchanges of a failed test. One with a `waiver` is
+    tolerated, and the verdict leaves it out.
     """
 
     slug: str
@@ -44,8 +54,15 @@ class Finding:
     limit: float | None = None
     unit: str | None = None
     next_step: str = ""
+    evidence: tuple[str, ...] = ()
+    waiver: Waived | None = None
+
+    @property
+    def counts_as(self) -> Outcome:
+        """What it is to the verdict: bad evidence that is tolerated is evidence all the same."""
+        return self.outcome if self.waiver is None else Outcome.PASS
 
 
 def verdict(findings: Sequence[Finding]) -> Outcome:
     """Return the outcome of everything that was judged."""
-    return worst(finding.outcome for finding in findings)
+    return worst(finding.counts_as for finding in findings)

@@ -19,6 +19,11 @@ def name_of(config: pytest.Config) -> str:
     return str(_input(config).get("workerid", ""))
 
 
+def count_of(config: pytest.Config) -> int:
+    """Return how many workers share the tests; 1 where this process runs them all."""
+    return int(_input(config).get("workercount", 1))
+
+
 def spreads(config: pytest.Config) -> bool:
     """Tell whether this process gives the tests to workers and runs none itself."""
     return not name_of(config) and config.getoption("dist", "no") != "no"

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from jsonschema import Draft202012Validator, FormatChecker
 from quart import Response
 from quart.testing import QuartClient
+
+from harness import contract
 
 DOCUMENTS = Path(__file__).parents[1] / "fixtures/openapi"
 READ: Mapping[str, Callable[[bytes], Any]] = {
@@ -52,6 +53,8 @@ class Contract:
     def __init__(self, service: str) -> None:
         file = DOCUMENTS / f"{service}.yaml"
         self.document: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
+        self.contract = contract.Contract(self.document, file.name)
+        self.promised = {one.place.value["operationId"]: one for one in self.contract.operations}
         self.operations = {
             item[method]["operationId"]: (path, method, item[method]["responses"])
             for path, item in self.document["paths"].items()
@@ -78,38 +81,16 @@ class Contract:
 
     async def problems(self, operation: str, response: Response) -> list[str]:
         """What of the answer the document does not allow, in words."""
-        responses = self.operations[operation][2]
-        allowed = self.resolved(responses.get(str(response.status_code), responses["default"]))
-        told = list(self.wrong_headers(allowed.get("headers", {}), response))
-        content = allowed.get("content")
         body = await response.get_data(as_text=False)
-        if content is None:
-            return [*told, f"a body where none is documented: {body!r}"] if body else told
-        if response.mimetype not in content:
-            return [*told, f"{response.mimetype}, documented: {', '.join(content)}"]
+        promised, status = self.promised[operation], response.status_code
+        kind: str = response.mimetype if body else ""
+        value: Any = msgspec.UNSET
+        documented = promised.response(status)
+        if body and documented and "content" not in documented.value:
+            return [f"a body where none is documented: {body!r}"]
         if response.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        value = READ.get(response.mimetype, bytes.decode)(body)
-        return [*told, *self.wrong("body", content[response.mimetype]["schema"], value)]
-
-    def wrong_headers(self, allowed: Mapping[str, Any], response: Response) -> Iterator[str]:
-        for name, header in ((name, self.resolved(header)) for name, header in allowed.items()):
-            value = response.headers.get(name)
-            if value is not None:
-                yield from self.wrong(name, header["schema"], value)
-            elif header.get("required"):
-                yield f"no {name} header"
-
-    def wrong(self, what: str, schema: Mapping[str, Any], value: Any) -> Iterator[str]:
-        whole = {**schema, "components": self.document["components"]}
-        validator = Draft202012Validator(whole, format_checker=FormatChecker())
-        for error in validator.iter_errors(value):
-            yield f"{what} {error.json_path}: {error.message}"
-
-    def resolved(self, value: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = self.document
-        if "$ref" not in value:
-            return value
-        for part in value["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        return found
+        if body:
+            value = READ.get(kind, bytes.decode)(body)
+        found = self.contract.answered(promised, status, response.headers, kind, value)
+        return [str(one) for one in found]

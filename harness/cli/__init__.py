@@ -24,7 +24,7 @@ VERBS = {
     "load": "Run a load: a Molotov scenario file, or a load of the plan.",
     "gates": "Inspect code: PATHS, or those of the plan.",
     "report": "Judge a run folder again, and draw its reports.",
-    "standins": "Serve stub FILES for other processes, until Ctrl-C.",
+    "standins": "Serve stub FILES for other processes, until Ctrl-C; or --check the plan's.",
     "up": "Start the plan's services with their stand-ins, until Ctrl-C.",
     "doctor": "Check the plan and this environment; of a SLUG, say what it means.",
 }

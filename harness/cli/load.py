@@ -30,6 +30,7 @@ from harness.cli.request import (
 from harness.errors import UsageError, nearest
 from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, UNTIMED_S, Pace, Rate, Workers
 from harness.plan import Load, Plan, load_of
+from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
 
 
@@ -133,6 +134,7 @@ def verb(
     if target is None:
         plan.service  # noqa: B018 - raises where neither --target nor a service is given
         refuse_unset(plan, loads=loads)
+        StandIns.of(plan.standins, Path.cwd())  # wrong stubs are refused before anything starts
     else:
         refuse_foreign(read_url(target), plan.allow_hosts)
     parts = tuple(f"{'molotov' if stock else 'load'}-{one.name}" for one in loads)

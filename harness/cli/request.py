@@ -16,8 +16,9 @@ from harness import secret
 from harness.cli import say
 from harness.errors import EvidenceError, UsageError, nearest
 from harness.evidence import RunFolder
+from harness.grant import Grant
 from harness.manifest import parse_plan
-from harness.plan import Load, Plan
+from harness.plan import Load, Plan, Service
 from harness.record import Record
 from harness.render import html, text
 from harness.run import RUN_VARIABLE, Run, judge, publish
@@ -71,14 +72,17 @@ def read_plan(
 
 
 def refuse_unset(plan: Plan, targets: Iterable[Target] = (), loads: Iterable[Load] = ()) -> None:
-    """Raise UsageError for a variable that is not set, of a service that would be started."""
+    """Raise UsageError for a variable that is not set.
+
+    Those are meant of services that would be started and, of tests, those of their tokens.
+    """
     started = list(plan.services) if any(t.kind is not TargetKind.LIVE for t in targets) else []
     for load in loads:
         if plan.address_of(load) is None:
-            service = plan.service_of(load)
-            started += (service, *plan.called_by(service))
-    for service in started:
-        for variable in service.variables:
+            started += plan.with_called([plan.service_of(load)])
+    holders: list[Service | Grant] = [*started, *(plan.tokens if targets else ())]
+    for holder in holders:
+        for variable in holder.variables:
             variable.value()
 
 
@@ -92,12 +96,13 @@ def must_exist(name: str, slug: str) -> None:
 
 
 def begin(
-    plan: Plan, path: Path | None, reports: str, parts: Sequence[str], app: str | None = None
-) -> Run:
-    """Begin a run of `parts` in the folder that we are in."""
+    plan: Plan, path: Path | None, reports: str, parts: Sequence[str], app: str | None = None,
+    *, whole: bool = False,
+) -> Run:  # fmt: skip
+    """Begin a run of `parts` in the folder that we are in. `whole`: they are all, in full."""
     return Run.begin(
         plan, Path.cwd(), Path(reports), parts, say, Live(),
-        plan_file=path.absolute() if path else None, app=app,
+        plan_file=path.absolute() if path else None, app=app, whole=whole,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from harness.cli.request import (
 from harness.errors import UsageError
 from harness.openapi import documents
 from harness.plan import Plan
+from harness.standins.group import StandIns
 
 
 @click.command(help=VERBS["run"])
@@ -41,7 +42,8 @@ def verb(plan_file: str | None, profile: str | None, reports: str, json_file: st
     refuse_unset(plan, plan.tests.targets if plan.tests else (), plan.loads)
     _refuse_missing(plan)
     documents(plan, Path.cwd())
-    run = begin(plan, path, reports, plan.parts)
+    StandIns.of(plan.standins, Path.cwd())
+    run = begin(plan, path, reports, plan.parts, whole=plan.live is None)
     return finish(run, run.whole, json_file, None)
 
 

@@ -4,43 +4,67 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from harness.cli import INTERRUPTED, VERBS, say
+from harness.cli.drift import check
 from harness.cli.ports import fixed_ports, port_option
+from harness.cli.request import plan_option, reports_option
 from harness.errors import UsageError
+from harness.standins.desk import JOURNAL, desk
 from harness.standins.group import StandIns, read_stubs
-from harness.standins.ledger import Asked
 from harness.standins.server import StandIn
-from harness.stub import Call
-from harness.stubfile import read_stub
+from harness.stubfile import refuse_unreachable
 
 _JOURNAL = "journal"
-_PATH = "/__harness__/journal"
 _POLL_S = 0.2
+_FAILED = 1
+_MOST_TOLD = 1000
+"""Reasons that are printed once; others may be printed again."""
 
 
 @click.command(help=VERBS["standins"])
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="FILE...")
 @click.option("--stub", "names", multiple=True, metavar="NAME",
               help="Answer with this one, not with all of its file; again.")  # fmt: skip
+@click.option("--seed", type=int, default=0, help="Of random delays; 0 without it.")
 @port_option
-def verb(files: tuple[str, ...], names: tuple[str, ...], ports: tuple[str, ...]) -> int:
+@click.option(
+    "--check", "checking", is_flag=True, help="Without FILE: how far the plan's stubs have drifted."
+)
+@plan_option
+@reports_option
+def verb(
+    files: tuple[str, ...], names: tuple[str, ...], seed: int, ports: tuple[str, ...],
+    checking: bool, plan_file: str | None, reports: str,
+) -> int:  # fmt: skip
     """Start a stand-in for each file, named as it is, and one that tells what they were asked."""
+    if checking:
+        if files or names or ports:
+            raise UsageError(
+                "usage", "--check is about the stubs of a plan, and starts nothing",
+                next_step="harness standins --check [--plan FILE]",
+            )  # fmt: skip
+        return check(plan_file, Path(reports))
+    if not files or plan_file:
+        raise UsageError(
+            "usage", "FILE... is missing" if not files else "--plan goes with --check",
+            next_step="harness standins FILE..., or harness standins --check",
+        )  # fmt: skip
     by_name = _by_name(files)
     fixed = fixed_ports(ports, [*by_name, _JOURNAL])
+    group = _group(by_name, fixed, seed)
     try:
-        with _running(by_name, fixed) as (group, journal):
-            group.select(names or None)
+        with _running(group, names, fixed.get(_JOURNAL, 0)) as journal:
             _show(group, journal)
             _watch(group)
     except KeyboardInterrupt:
         say("stopped")
-        return INTERRUPTED
+        return _summed_up(group)
 
 
 def _by_name(files: tuple[str, ...]) -> dict[str, str]:
@@ -56,52 +80,26 @@ def _by_name(files: tuple[str, ...]) -> dict[str, str]:
     return by_name
 
 
-@contextlib.contextmanager
-def _running(
-    by_name: Mapping[str, str], fixed: Mapping[str, int]
-) -> Iterator[tuple[StandIns, StandIn]]:
+def _group(by_name: Mapping[str, str], fixed: Mapping[str, int], seed: int) -> StandIns:
     made = []
     for name, file in by_name.items():
         stubs = read_stubs(Path.cwd(), file, file)
-        every = [stub.name for stub in stubs]
-        made.append(StandIn(name, stubs, every, port=fixed.get(name, 0)))
-    group = StandIns(made, Path.cwd())
-    journal = StandIn(_JOURNAL, [], port=fixed.get(_JOURNAL, 0))
-    journal.declare(
-        read_stub(__name__, "GET", _PATH, reply=lambda _: {"json": _told(group, by_name)})
-    )
-    with group, journal:
-        yield group, journal
+        refuse_unreachable(stubs)
+        every = [stub.name for stub in stubs if not stub.refuses]
+        made.append(StandIn(name, stubs, every, port=fixed.get(name, 0), seed=seed))
+    return StandIns(made, Path.cwd())
 
 
-def _told(group: StandIns, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return what each stand-in was asked, and each of its stubs."""
-    told = {}
-    for name in names:
-        asked = group.asked(name)
-        stubs = [full for full in group.uses() if full.startswith(f"{name}.")]
-        told[name] = {
-            **_figures(asked),
-            "calls": [_call(call) for call in asked.kept],
-            "stubs": {full: _figures(group.asked(full)) for full in stubs},
-        }
-    return told
-
-
-def _figures(asked: Asked) -> dict[str, int]:
-    return {"count": asked.count, "at_once": asked.at_once, "connections": asked.connections}
-
-
-def _call(call: Call) -> dict[str, Any]:
-    return {
-        "method": call.method, "path": call.path, "query": call.query,
-        "headers": call.headers, "body": call.body.decode("utf-8", "replace"),
-    }  # fmt: skip
+@contextlib.contextmanager
+def _running(group: StandIns, names: Sequence[str], port: int) -> Iterator[StandIn]:
+    group.select(names)
+    with group, desk(_JOURNAL, group, names, port=port) as journal:
+        yield journal
 
 
 def _show(group: StandIns, journal: StandIn) -> None:
     addresses = {key.removesuffix(".url"): url for key, url in group.addresses().items()}
-    addresses[_JOURNAL] = f"{journal.url}{_PATH}"
+    addresses[_JOURNAL] = f"{journal.url}{JOURNAL}"
     width = max(map(len, addresses))
     for name, url in addresses.items():
         click.echo(f"{name:{width}}  {url}")
@@ -109,7 +107,25 @@ def _show(group: StandIns, journal: StandIn) -> None:
 
 
 def _watch(group: StandIns) -> NoReturn:
+    """Print why calls were not answered, each reason once: a load has the same one often."""
+    told: set[str] = set()
     while True:
-        for call in group.take_unmatched():
-            say(call)
+        for reason in group.take_unmatched():
+            if reason not in told:
+                say(reason)
+                if len(told) < _MOST_TOLD:
+                    told.add(reason)
         time.sleep(_POLL_S)
+
+
+def _summed_up(group: StandIns) -> int:
+    """Say what each stand-in answered in all, and return 1 where no stub answered a call."""
+    for standin in group:
+        uses = standin.uses
+        answered = sum(uses[name] for name, stub in standin.stubs.items() if not stub.refuses)
+        told = f"{answered} calls answered, {standin.unmatched} that no stub answers"
+        say(f"{standin.name}: {told}")
+        for name in standin.selected:
+            if not uses[name]:
+                say(f"  {standin.name}.{name} ({standin.stubs[name].where}) was never used")
+    return _FAILED if any(standin.unmatched for standin in group) else INTERRUPTED

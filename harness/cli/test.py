@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -22,7 +24,9 @@ from harness.cli.request import (
 )
 from harness.errors import UsageError
 from harness.evidence import functional_part
+from harness.manners import parse_host
 from harness.plan import Plan, Tests
+from harness.standins.group import StandIns
 from harness.target import AppPath, Target, TargetKind, parse_targets, refuse_foreign
 
 
@@ -32,6 +36,9 @@ from harness.target import AppPath, Target, TargetKind, parse_targets, refuse_fo
     "--target", "targets", multiple=True, metavar="T", help="inproc, served or [NAME=]URL; again."
 )
 @allow_option
+@click.option(
+    "--writable", "writable", multiple=True, metavar="HOST", help="Live: tests may write there."
+)
 @app_option
 @plan_option
 @profile_option
@@ -43,14 +50,16 @@ from harness.target import AppPath, Target, TargetKind, parse_targets, refuse_fo
 def verb(
     paths: tuple[str, ...], targets: tuple[str, ...], app: str | None, plan_file: str | None,
     profile: str | None, reports: str, json_file: str | None, keyword: str | None, exit_first: bool,
-    workers: str | None, allow_hosts: tuple[str, ...],
+    workers: str | None, allow_hosts: tuple[str, ...], writable: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Run functional tests."""
     plan, path = read_plan(plan_file, profile, allow_hosts)
     if app:
         plan = plan.with_app(AppPath.parse(app))
+    plan = replace(plan, manners=plan.manners.with_writable(map(parse_host, writable)))
     tests = _asked(plan, paths, targets)
     refuse_unset(plan, tests.targets)
+    StandIns.of(plan.standins, Path.cwd())  # wrong stubs are refused before anything starts
     options = [
         *(["-k", keyword] if keyword else []),
         *(["-x"] if exit_first else []),

@@ -26,7 +26,7 @@ from harness.errors import TargetError, UsageError
 from harness.evidence import Facts, RunFolder, new_run_id
 from harness.facts import Surprise
 from harness.plan import Plan, Service
-from harness.rig import Rig, rigged
+from harness.rig import Rig, rigged, starting
 from harness.target import AppPath
 from harness.targets.process import Process
 
@@ -69,13 +69,8 @@ def verb(
 def _ours(plan: Plan) -> list[Service]:
     """Return the services that the profile has no address of, those that are called first."""
     elsewhere = dict(plan.live.urls) if plan.live else {}
-    first = plan.service
-    ordered = {
-        one.name: one
-        for service in (first, *plan.services)
-        for one in (*reversed(plan.called_by(service)), service)
-    }
-    services = [one for one in ordered.values() if one.name not in elsewhere]
+    needed = plan.with_called([plan.service, *plan.services])
+    services = [one for one in needed if one.name not in elsewhere]
     if not services:
         raise UsageError(
             "plan/nothing",
@@ -114,9 +109,10 @@ def _running(
             process = Process(
                 service, port=rig.ports[service.name], part=f"service-{service.name}",
                 root=root, folder=folder.absolute(), env=rig.environment_of(service),
-                allow_hosts=plan.allow_hosts,
+                allow_hosts=plan.allow_hosts, routes=rig.routes,
             )  # fmt: skip
-            processes[service.name] = running.enter_context(process)
+            with starting(plan, service):
+                processes[service.name] = running.enter_context(process)
         yield rig, processes
 
 

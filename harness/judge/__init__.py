@@ -9,21 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.facts import Ended, Fact, Problem, Surprise
-from harness.record import Omission
+from harness.record import Notice, Omission
 from harness.verdict import Finding, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was found, and what was not looked at."""
+    """What was found, what was not looked at, and what is only told."""
 
     findings: list[Finding] = field(default_factory=list)
     not_checked: list[Omission] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
     def extend(self, other: Judgement) -> None:
         """Take over another judgement."""
         self.findings.extend(other.findings)
         self.not_checked.extend(other.not_checked)
+        self.notices.extend(other.notices)
 
 
 def of_part(part: str, facts: tuple[Fact, ...], below: tuple[Fact, ...] = ()) -> Judgement:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from harness.facts import Begun, Ended, Fact, PytestEnded, Tested
-from harness.judge import Judgement, of_part, unknown
+from harness.judge import Judgement, of_part, unknown, watched
 from harness.record import FunctionalRow, Omission
 from harness.target import TargetKind
 from harness.verdict import Finding, Outcome
@@ -22,7 +22,7 @@ def judge(
     part: str, facts: tuple[Fact, ...], below: tuple[Fact, ...] = ()
 ) -> tuple[Judgement, list[FunctionalRow]]:
     """Judge one part; a row for each service. Tests that said nothing of theirs are listed."""
-    tests = _tests(facts, below)
+    tests = tests_of(facts, below)
     row = _row(part, facts, tests)
     judgement = of_part(part, facts, below)
     judgement.findings.extend(_died(below))
@@ -30,6 +30,7 @@ def judge(
     judgement.extend(_pytest(part, facts, row, judgement.findings))
     judgement.extend(_deselected(part, (*facts, *below)))
     judgement.extend(_reach(part, tests))
+    judgement.extend(watched.judge(part, (*facts, *below)))
     judgement.not_checked.extend(
         Omission(what=f"{test.nodeid} [{test.target}]", why=f"skipped: {test.message}")
         for test in tests
@@ -59,8 +60,8 @@ def judge(
 _BAD = ("failed", "error", "xpassed")
 
 
-def _tests(facts: tuple[Fact, ...], below: tuple[Fact, ...]) -> list[Tested]:
-    """Each test once: what was noted of one whose worker died in it tells how it ended."""
+def tests_of(facts: tuple[Fact, ...], below: tuple[Fact, ...]) -> list[Tested]:
+    """Return each test once: what was noted of one whose worker died in it tells how it ended."""
     own = [fact for fact in facts if isinstance(fact, Tested)]
     known = {test.nodeid for test in own}
     others = [fact for fact in below if isinstance(fact, Tested)]
@@ -83,16 +84,19 @@ def _died(below: tuple[Fact, ...]) -> list[Finding]:
     ]
 
 
-def _row(part: str, facts: tuple[Fact, ...], tests: Sequence[Tested]) -> FunctionalRow:
-    begun = next((fact for fact in facts if isinstance(fact, Begun)), None)
+def python_of(facts: tuple[Fact, ...]) -> str:
+    """Return the version of the Python that a part ran on; empty: it did not even begin."""
+    return next((fact.python for fact in facts if isinstance(fact, Begun)), "")
 
+
+def _row(part: str, facts: tuple[Fact, ...], tests: Sequence[Tested]) -> FunctionalRow:
     def count(outcome: str) -> int:
         return sum(test.outcome == outcome for test in tests)
 
     return FunctionalRow(
         service=tests[0].service if tests else "",
         target=(tests[0].target if tests else "") or part.split("-")[1],
-        python=begun.python if begun else "",
+        python=python_of(facts),
         tests=len(tests),
         passed=count("passed"),
         failed=count("failed"),
@@ -121,6 +125,7 @@ def _failure(test: Tested) -> Finding:
             ["harness test", shlex.quote(test.nodeid)]
             + [f"--target {one}" for one in test.target.split()]
         ),
+        evidence=test.evidence,
     )
 
 
@@ -185,7 +190,7 @@ def _deselected(part: str, facts: tuple[Fact, ...]) -> Judgement:
 
 
 def _reach(part: str, tests: Sequence[Tested]) -> Judgement:
-    """List the tests that had no exchange with their target: they said nothing about it."""
+    """List the tests that passed without an exchange with their target: they say nothing of it."""
     judgement = Judgement()
     ran = [test for test in tests if test.outcome in ("passed", "failed")]
     for service in dict.fromkeys(test.service for test in ran):
@@ -199,16 +204,28 @@ def _reach(part: str, tests: Sequence[Tested]) -> Judgement:
                     "functional/unreached",
                     f"{part} {service}".rstrip(),
                     f"none of {len(own)} tests had an exchange with {own[0].target}",
-                    "let the tests use the harness's fixture 'client', "
-                    "and not a client of their own, and await what it gives",
+                    _reaching(own),
                 )
             )
     judgement.not_checked.extend(
         Omission(what=f"{test.nodeid} [{test.target}]", why=_why(test), next_step=_USE)
         for test in ran
-        if test.apart or not test.exchanges
+        if test.apart or (test.outcome == "passed" and not test.exchanges)
     )
     return judgement
+
+
+def _reaching(tests: Sequence[Tested]) -> str:
+    """Say what lets tests reach their target: no application is known where no service is named."""
+    if any(test.apart and not test.service for test in tests):
+        return (
+            "name the application with --app MODULE:ATTR, so that clients which the tests make of "
+            "it speak to the target; or let them use the harness's fixture 'client'"
+        )
+    return (
+        "let the tests use the harness's fixture 'client', "
+        "and not a client of their own, and await what it gives"
+    )
 
 
 _USE = "let it use the harness's fixture 'client'"

@@ -371,9 +371,8 @@ def _run(measured: Measured, series: list[Second]) -> LoadRun:
         visits_started=measured.started,
         generator_cpu=measured.cpu,
         loop_lag_ms=latency(measured.loop_lag),
-        series=series,
-        rebased=measured.rebased,
-    )
+        series=series, rebased=measured.rebased, by_aiohttp=measured.by_aiohttp,
+    )  # fmt: skip
 
 
 def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> LoadRow:

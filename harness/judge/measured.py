@@ -109,6 +109,11 @@ class Measured:
         """How many requests were sent to the target instead of each origin."""
         return dict(sum((Counter(snapshot.rebased) for snapshot in self.snapshots), Counter()))
 
+    @property
+    def by_aiohttp(self) -> dict[str, int]:
+        """How many requests aiohttp sent, by the reason why the load's own client did not."""
+        return dict(sum((Counter(snapshot.by_aiohttp) for snapshot in self.snapshots), Counter()))
+
     def lag_p99_ms(self) -> float:
         """The event loops' lag, p99, in milliseconds; 0 where none was measured."""
         return (self.loop_lag.quantile(Fraction(99, 100)) or 0) / _MS

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
 from harness.facts import Fact, PytestEnded, StubUse
-from harness.judge import Judgement, functional, gates, load, stock, unknown
-from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Omission, Record
+from harness.judge import Judgement, divergence, functional, gates, load, stock, unknown
+from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Notice, Omission, Record
 from harness.verdict import Finding, Outcome, verdict
+from harness.waiver import applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,14 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
     wanted = dict.fromkeys(identity.asked if parts is None else parts)
     asked = tuple(part for one in wanted for part in facts.parts(one) or (one,))
     folded = _Folded()
-    for part in (*asked, *(_others(asked, facts) if parts is None else ())):
+    others = _others(asked, facts) if parts is None else ()
+    for part in (*asked, *others):
         folded.take(part, facts)
-    judgement = folded.judgement
+    judgement = _differing((*asked, *others), facts)  # first: it explains failures of theirs
+    judgement.extend(folded.judgement)
     judgement.extend(_unreadable(facts))
-    judgement.findings.extend(_unused_stubs(asked, facts))
+    if identity.whole and parts is None:
+        judgement.findings.extend(_unused_stubs(asked, facts))
     if parts is None:
         judgement.extend(_pythons(identity, folded.tests))
     if not asked:
@@ -90,7 +95,8 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
                 "write a plan, harness.toml: it says what a shared run must have",
             )
         )
-    outcome = verdict(judgement.findings)
+    findings, notices = _tolerated(identity, judgement.findings, asked, facts, parts is None)
+    outcome = verdict(findings)
     return Record(
         run_id=identity.run_id,
         started_at=identity.started_at,
@@ -98,13 +104,23 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
         environment=identity.environment,
         plan_source=identity.plan_source,
         outcome=outcome,
-        headline=headline(outcome, judgement.findings, folded.tests, folded.loads, folded.gates),
-        findings=judgement.findings,
+        headline=headline(outcome, findings, folded.tests, folded.loads, folded.gates),
+        findings=findings,
         not_checked=judgement.not_checked,
         functional=folded.tests,
         load=folded.rows,
         loads=folded.loads,
         gates=folded.gates,
+        notices=[*judgement.notices, *notices],
+    )
+
+
+def _differing(parts: Iterable[str], facts: Facts) -> Judgement:
+    """Compare what the same tests said of several targets."""
+    found = {part: facts.part(part) or () for part in parts if part.startswith("functional-")}
+    return divergence.judge(
+        (functional.python_of(noted), functional.tests_of(noted, facts.below(part)))
+        for part, noted in found.items()
     )
 
 
@@ -135,7 +151,7 @@ def headline(
         stocks = sum(finding.slug == "load/stock" for finding in findings)
         said += [f"{_some(stocks, 'file')} under the stock molotov"] if stocks else []
         return "; ".join(said)
-    bad = [f for f in findings if f.outcome is outcome]
+    bad = [f for f in findings if f.counts_as is outcome]
     said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
     more = f" (and {len(said) - _MOST_SAID} more)" if len(said) > _MOST_SAID else ""
     return "; ".join(said[:_MOST_SAID]) + more
@@ -166,9 +182,17 @@ def _some(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+_TESTS_FAILED = (
+    "functional/differs",
+    "functional/failed",
+    "functional/error",
+    "functional/xpassed",
+)
+
+
 def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
     """Say one bad finding in a few words; all failed tests say the same."""
-    if finding.slug in ("functional/failed", "functional/error", "functional/xpassed"):
+    if finding.slug in _TESTS_FAILED:
         bad = sum(row.failed + row.errors + row.xpassed for row in tests)
         return f"{bad} of {sum(row.tests for row in tests)} tests failed"
     first = (finding.message.splitlines() or [""])[0]
@@ -214,16 +238,60 @@ def _unreadable(facts: Facts) -> Judgement:
     return judgement
 
 
+def _tolerated(
+    identity: Identity,
+    found: Sequence[Finding],
+    asked: Sequence[str],
+    facts: Facts,
+    everything: bool,
+) -> tuple[list[Finding], list[Notice]]:
+    """Apply the waivers. One that covers nothing is stale: of a part of the plan, who can tell."""
+    findings, unused = applied(found, identity.waivers, _day(identity))
+    told = [(one, f"nothing in this run needed the waiver of {one.slug}") for one in unused]
+    if not (everything and identity.whole and _is_complete(asked, facts)):
+        return findings, [
+            Notice(slug="waivers/unused", where=one.where, message=f"{said}; a whole run may")
+            for one, said in told
+        ]
+    stale = [
+        Finding(
+            slug="waivers/unused",
+            outcome=Outcome.FAIL,
+            where=one.where,
+            message=said,
+            next_step="delete it, or mend its slug or its path",
+        )
+        for one, said in told
+    ]
+    return [*findings, *stale], []
+
+
+def _day(identity: Identity) -> date:
+    """Return the day on which the run began: a verdict is of that day, whenever it is computed."""
+    try:
+        return datetime.fromisoformat(identity.started_at).date()
+    except ValueError:  # of a damaged folder: no waiver is known to hold
+        return date.max
+
+
+def _is_complete(asked: Sequence[str], facts: Facts) -> bool:
+    """Tell whether every part that was asked is there, and no test was left out."""
+    found = all(facts.part(part) is not None for part in asked)
+    return found and not any(session.deselected for session in _sessions(asked, facts))
+
+
+def _sessions(asked: Sequence[str], facts: Facts) -> list[PytestEnded]:
+    noted = [f for p in asked for f in (*(facts.part(p) or ()), *facts.below(p))]
+    return [fact for fact in noted if isinstance(fact, PytestEnded)]
+
+
 def _unused_stubs(asked: Sequence[str], facts: Facts) -> Iterable[Finding]:
     """A file's stub that nothing used is stale, or hides a test that is missing.
 
     Only a whole run can tell: every part that was asked is there, and no test was left out.
     """
-    complete = all(facts.part(part) is not None for part in asked)
-    whole = len({part.partition("-")[0] for part in asked}) > 1
-    noted = [f for p in asked for f in (*(facts.part(p) or ()), *facts.below(p))]
-    ended = [fact for fact in noted if isinstance(fact, PytestEnded)]
-    if not (whole and complete and ended) or any(f.deselected or f.exit_status for f in ended):
+    ended = _sessions(asked, facts)
+    if not (_is_complete(asked, facts) and ended) or any(f.exit_status for f in ended):
         return
     uses: dict[str, StubUse] = {}
     calls: dict[str, int] = {}

@@ -68,6 +68,7 @@ class Book:
         self._started = self._number = 0
         self._noted: Counter[tuple[str, FailureKind]] = Counter()
         self._rebased: Counter[str] = Counter()
+        self._by_aiohttp: Counter[str] = Counter()
         self._facts: list[Fact] = []
         self.outside = once(self._outside)
         self._closed = False
@@ -180,6 +181,10 @@ class Book:
         """Count a request for `origin` that is sent to the target."""
         self._rebased[origin] += 1
 
+    def by_aiohttp(self, why: str) -> None:
+        """Count a request that aiohttp sends, and why it has to."""
+        self._by_aiohttp[why] += 1
+
     def lagged(self, lag_ns: int, every_ns: int, starved_ns: int = 0) -> None:
         """Take down how late the loop ran what was due `every_ns` after the time before.
 
@@ -204,9 +209,10 @@ class Book:
             process=self._process, number=self._number, at_s=round(at_s, 3),
             started=self._started, final=final,
             tallies=[_taken(tally) for tally in self._tallies.all() if tally.sent],
-            health=health, rebased=dict(self._rebased),
+            health=health, rebased=dict(self._rebased), by_aiohttp=dict(self._by_aiohttp),
         )  # fmt: skip
         self._rebased.clear()
+        self._by_aiohttp.clear()
         return [*noted, snapshot]
 
     def _end(
@@ -225,9 +231,13 @@ class Book:
         self, visit: Visit, step: str | None, due_ns: int, sent_ns: int, done_ns: int,
         status: int | None = None, failure: FailureKind | None = None, bytes_in: int = 0,
     ) -> None:  # fmt: skip
-        self._tallies.add(
-            Sample(visit.scenario, step, due_ns, sent_ns, done_ns, status, failure, bytes_in)
-        )
+        growing = self._tallies.of(visit.scenario, step)
+        if failure is None and due_ns == sent_ns:  # most are
+            growing.add_prompt(done_ns - sent_ns, status, bytes_in)
+        else:
+            growing.add(
+                Sample(visit.scenario, step, due_ns, sent_ns, done_ns, status, failure, bytes_in)
+            )
 
     def _note(
         self, scenario: str, kind: FailureKind, told: str, error: BaseException | None = None

@@ -15,7 +15,7 @@ from harness.secret import redacted
 
 LONGEST_MESSAGE = 300
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL)
-_OURS = Path(__file__).parent
+_OURS = Path(__file__).parent.parent
 
 
 class OutsideCallError(aiohttp.ClientConnectionError):
@@ -45,7 +45,7 @@ def kind_of(error: BaseException) -> FailureKind:
             return FailureKind.TIMEOUT
         case aiohttp.ContentTypeError():  # the answer is fine, but not what `json()` wants
             return FailureKind.EXCEPTION
-        case aiohttp.TooManyRedirects() | aiohttp.ClientSSLError():
+        case aiohttp.TooManyRedirects() | aiohttp.RedirectClientError() | aiohttp.ClientSSLError():
             return FailureKind.PROTOCOL
         case aiohttp.ClientResponseError():  # `raise_for_status()`, or what came is not HTTP
             broken = isinstance(error.__cause__, HttpProcessingError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import time
 from argparse import Namespace
@@ -13,6 +14,7 @@ from random import Random
 
 from harness.errors import EvidenceError, HarnessError
 from harness.evidence import Part
+from harness.load.alarm import Alarm
 from harness.load.board import DRAIN_S, Board, Stop
 from harness.load.book import Book
 from harness.load.job import Job
@@ -55,6 +57,7 @@ class Generator:
         self._visitors: list[Visitor] = []
         self._idle: list[Visitor] = []
         self._in_flight = 0
+        self._alarm: Alarm | None = None
         self._start_ns = 0
         self._cpu_s = 0.0
         self._writer = ThreadPoolExecutor(1, "harness-writer")
@@ -63,7 +66,10 @@ class Generator:
         """Make the visits, drain, and write the last snapshot. Raises EvidenceError."""
         pace = self._job.pace
         if isinstance(pace, Rate):
+            self._alarm = Alarm()
             await self._set_up_ahead(pace)
+        gc.collect()
+        gc.freeze()  # what exists now lives as long as the load: not to be looked at again
         self._board.ready(self._process)
         self._start_ns = await self._posted_start()
         self._cpu_s = time.process_time()
@@ -86,6 +92,8 @@ class Generator:
         await self._cancelled(load, *beside)
 
     async def _left(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
         leaving = [asyncio.create_task(visitor.leave()) for visitor in self._visitors]
         if leaving:
             await asyncio.wait(leaving, timeout=DRAIN_S)
@@ -128,6 +136,12 @@ class Generator:
         while not self._stopped and (left_ns := at_ns - self._book.now()) > 0:  # noqa: ASYNC110 - by the clock
             await asyncio.sleep(min(left_ns / _S, _TICK_S))
 
+    async def _until_due(self, due_ns: int) -> None:
+        """Wait for an instant as precisely as can be, or until the load is stopped."""
+        assert self._alarm is not None
+        while not self._stopped and (now_ns := self._book.now()) < due_ns:
+            await self._alarm.until(min(due_ns, now_ns + int(_TICK_S * _S)))
+
     # Closed: workers, each with one visit at a time.
 
     async def _workers(self, pace: Workers) -> None:
@@ -148,8 +162,8 @@ class Generator:
             if self._stopped or self._book.now() >= ends_ns:
                 return
             pause_s = await visitor.visit(scenario) + self._job.delay_s
-            await asyncio.sleep(0)  # a visit need not have waited for anything
-            await self._until(min(ends_ns, self._book.now() + int(pause_s * _S)))
+            if pause_s:
+                await self._until(min(ends_ns, self._book.now() + int(pause_s * _S)))
 
     def _choices(self) -> Iterator[Scenario | None]:
         """Return the scenarios of a worker's visits; None: one to be picked."""
@@ -166,7 +180,8 @@ class Generator:
         async with asyncio.TaskGroup() as visits:
             for arrival in range(self._process, pace.arrivals, self._job.processes):
                 due_ns = self._start_ns + pace.due_ns(arrival)
-                await self._until(due_ns)
+                if due_ns > self._book.now():
+                    await self._until_due(due_ns)
                 while self._in_flight >= self._most_in_flight and not self._stopped:
                     await asyncio.sleep(0.001)
                     if self._book.now() > late_ns:
@@ -178,12 +193,11 @@ class Generator:
             await self._until(self._start_ns + int(pace.duration_s * _S))
 
     async def _set_up_ahead(self, pace: Rate) -> None:
-        """Set up a visitor, or where that takes the file's fixtures, those of the first second.
+        """Set up the visitors of the first second.
 
         A visitor who is set up when a visit is due would delay it, as if the target were slow.
         """
-        has_fixtures = self._scenarios.setup or self._scenarios.setup_session
-        a_second = math.ceil(pace.per_second / self._job.processes) if has_fixtures else 1
+        a_second = math.ceil(pace.per_second / self._job.processes)
         wanted = min(a_second, MOST_AHEAD, pace.arrivals)
         found = await asyncio.gather(*(self._another() for _ in range(wanted)))
         self._idle.extend(visitor for visitor in found if visitor is not None)

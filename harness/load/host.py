@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import uvloop
 
 from harness import leash
 from harness.errors import HarnessError
@@ -29,7 +30,6 @@ from harness.load.board import Board, Stop
 from harness.load.book import Book
 from harness.load.generator import Generator
 from harness.load.job import Job
-from harness.load.loop import Loop
 from harness.load.molotov import Scenarios, load
 from harness.scenarios import PROCESS
 
@@ -199,6 +199,7 @@ def _generate(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ[PROCESS] = f"{process}/{job.processes}"
+    gc.set_threshold(10_000, 20, 20)  # requests leave hardly any cycles behind
     book = Book(
         process, scenarios.places, board,
         stop_at_failure=job.stop_at_failure, verbose=job.verbose > 0,
@@ -209,7 +210,7 @@ def _generate(
                 job, process, scenarios, arguments, board=board, book=book, part=part
             )
             # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
-            Loop().run_until_complete(generator.run())
+            uvloop.new_event_loop().run_until_complete(generator.run())
         if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
             with Guard(_noting(part, job), job.allow_hosts):
                 _tear_down(scenarios)

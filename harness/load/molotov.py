@@ -89,6 +89,8 @@ class Scenarios:
         Raises LookupError for a name that it made up, and whatever it raises.
         """
         if self.picker is None:
+            if len(self.each) == 1:
+                return self.each[0]
             weights = [scenario.weight for scenario in self.each]
             return random.choices(self.each, weights)[0]
         name = self.picker(worker_id, step_id)

@@ -8,10 +8,9 @@ and the connection can be used again; one that it looked into and left is done t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import partialmethod
-from types import SimpleNamespace, TracebackType
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -19,7 +18,12 @@ from yarl import URL
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
+from harness.load.exchange import Account, Exchange
 from harness.load.failure import OutsideCallError
+from harness.load.plain import Plain
+from harness.load.request import Address, NotPlainError, Request
+from harness.load.response import Response
+from harness.load.stream import Stream
 
 T = TypeVar("T")
 Tell = Callable[..., Awaitable[None]]
@@ -30,43 +34,30 @@ uvicorn 5 s), since one that the server closes while a request is on its way loo
 """
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
+_MOST_ROUTES = 256  # addresses that a session knows by heart
 _SHOWN = 120  # bytes of an unwelcome answer
-_Leave = Callable[[Any, BaseException | None], Awaitable[None]]
 
 
-class Exchange(Coroutine[Any, Any, T]):
-    """What a verb returns: awaitable, a coroutine for `create_task`, and a context manager."""
+class _Route(NamedTuple):
+    """What an address in a scenario means. `bare`: the request, unless only aiohttp sends it."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T], leave: _Leave) -> None:
-        self._coroutine = coroutine
-        self._leave = leave
+    url: URL
+    step: str
+    rebased: str
+    bare: Request | None
+    why_not: str
 
-    def send(self, value: Any) -> Any:
-        """Be a coroutine."""
-        return self._coroutine.send(value)
 
-    def throw(self, *error: Any) -> Any:
-        """Be a coroutine."""
-        return self._coroutine.throw(*error)
+def _verb(method: str, **defaults: Any) -> Any:
+    """Make a method of a session. A partialmethod is bound anew, and slowly, for each request."""
 
-    def close(self) -> None:
-        """Be a coroutine."""
-        self._coroutine.close()
+    def verb(session: Session, url: str | URL, **options: Any) -> Exchange[Any]:
+        given = {**defaults, **options} if defaults else options
+        return Exchange(session._request(session.visit, method, url, given), session._leave)
 
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._coroutine.__await__()
-
-    async def __aenter__(self) -> T:
-        self._entered = await self._coroutine
-        return self._entered
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._leave(self._entered, error)
+    verb.__name__ = verb.__qualname__ = method.lower()
+    verb.__doc__ = f"""Send a request, as ``aiohttp.ClientSession.{method.lower()}``."""
+    return verb
 
 
 class Session:
@@ -87,18 +78,32 @@ class Session:
         self._book = book
         self._addresses = addresses
         self._tell = tell
-        self._unread: dict[aiohttp.ClientResponse, Step] = {}
+        self._unread: dict[Any, Step] = {}
+        self._routes: dict[tuple[str, str | URL], _Route] = {}
         base_url = options.pop("base_url", None)
         self._base_url = URL(base_url) if base_url else None
+        self._plain: Plain | None = None
+        plainly = dict(options)
         options["middlewares"] = (*options.get("middlewares", ()), self._hop)
         if options.get("connector") is None:
             options["connector"] = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
         options.setdefault("cookie_jar", aiohttp.CookieJar(unsafe=True))  # hosts may be addresses
+        self._why_not = self._begin_plain(plainly, options["cookie_jar"])
         self._client = aiohttp.ClientSession(**options)
         # Without this, aiohttp sends an idempotent request again when a kept connection breaks:
         # the failure is hidden, its time is added, and the target is hit twice. There is no
         # public switch (aiohttp#10790); aiohttp's own TestClient does the same.
         self._client._retry_connection = False
+
+    def _begin_plain(self, options: dict[str, Any], jar: aiohttp.CookieJar) -> str:
+        """Send plain requests by a client of our own; say why, where that cannot be."""
+        if self._tell is not None:
+            return "@events"  # its listeners are given aiohttp's own requests
+        try:
+            self._plain = Plain(options, jar, self._refuse, KEEPALIVE_S)
+        except NotPlainError as error:
+            return str(error)
+        return ""
 
     def __getattr__(self, name: str) -> Any:
         if name == "_client":  # not set: ClientSession() has refused its options
@@ -109,19 +114,25 @@ class Session:
         return self
 
     async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._plain is not None:
+            await self._plain.close()
         await self._client.close()
 
     def request(self, method: str, url: str | URL, **options: Any) -> Exchange[Any]:
         """Send a request, as ``aiohttp.ClientSession.request``."""
         return Exchange(self._request(self.visit, method, url, options), self._leave)
 
-    get = partialmethod(request, "GET")
-    post = partialmethod(request, "POST")
-    put = partialmethod(request, "PUT")
-    patch = partialmethod(request, "PATCH")
-    delete = partialmethod(request, "DELETE")
-    options = partialmethod(request, "OPTIONS")
-    head = partialmethod(request, "HEAD", allow_redirects=False)
+    get = _verb("GET")
+    post = _verb("POST")
+    put = _verb("PUT")
+    patch = _verb("PATCH")
+    delete = _verb("DELETE")
+    options = _verb("OPTIONS")
+    head = _verb("HEAD", allow_redirects=False)
 
     def ws_connect(self, url: str | URL, **options: Any) -> Exchange[Any]:
         """Open a WebSocket, as ``aiohttp.ClientSession.ws_connect``. Measured: its handshake."""
@@ -131,64 +142,110 @@ class Session:
 
         return Exchange(self._ws_connect(self.visit, url, options), close)
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether there are answers that were left open."""
+        return bool(self._unread)
+
     async def finish(self, visit: Visit, error: BaseException | None) -> None:
         """Read or close what a visit, which ended by `error` or by itself, has left open."""
         for response, step in list(self._unread.items()):
-            if step.visit is visit:
-                await self._leave(response, error)
+            if step.visit is visit and (leaving := self._leave(response, error)):
+                await leaving
 
     async def _request(
         self, visit: Visit | None, method: str, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        address = self._resolve(url, visit)
-        if "middlewares" in options:  # which replace the session's
-            options = {**options, "middlewares": (*(options["middlewares"] or ()), self._hop)}
+        route = self._route(visit, method, url)
         if visit is None:
-            return await self._client.request(method, address, **options)
-        step = self._book.ask(visit, self._addresses.step(method, address))
+            return await self._client.request(method, route.url, **self._hopping(options))
+        request = self._formed(route, options)
+        step = self._book.ask(visit, route.step)
         try:
-            response = await self._sent(step, self._client.request(method, address, **options))
-        except aiohttp.ClientConnectorError as error:
-            if hint := self._addresses.hint(address):
-                error.add_note(hint)
+            if request is None or self._plain is None:
+                return await self._by_aiohttp(step, method, route.url, self._hopping(options))
+            account = Account(self._book, step, follows=options.get("allow_redirects", True))
+            response = await self._plain.exchange(request, account, options)
+        except BaseException as error:
+            self._in_vain(step, error)
+            if isinstance(error, aiohttp.ClientConnectorError):
+                self._hint(error, route.url)
             raise
+        if not response.is_over:
+            self._unread[response] = step
+        return response
+
+    def _hopping(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return options whose middlewares, which replace the session's, still see each request."""
+        if "middlewares" not in options:
+            return options
+        return {**options, "middlewares": (*(options["middlewares"] or ()), self._hop)}
+
+    async def _by_aiohttp(
+        self, step: Step, method: str, address: URL, options: dict[str, Any]
+    ) -> aiohttp.ClientResponse:
+        response = await self._client.request(method, address, **options)
         self._book.answered(step, response.status)
         self._unread[response] = step
         response.content.on_eof(lambda: self._read(response, step))
         return response
 
+    def _formed(self, route: _Route, options: dict[str, Any]) -> Request | None:
+        """Form a request for our own client; None: it is one for aiohttp."""
+        try:
+            if self._plain is None or route.bare is None:
+                raise NotPlainError(route.why_not)
+            return self._plain.form(route.bare, options) if options else route.bare
+        except NotPlainError as error:
+            self._book.by_aiohttp(str(error))
+            return None
+
     async def _ws_connect(
         self, visit: Visit | None, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        address = self._resolve(url, visit)
+        route = self._route(visit, "GET", url)
         if visit is None:
-            return await self._client.ws_connect(address, **options)
-        step = self._book.ask(visit, self._addresses.step("GET", address))
-        socket = await self._sent(step, self._client.ws_connect(address, **options))
+            return await self._client.ws_connect(route.url, **options)
+        self._book.by_aiohttp("websocket")
+        step = self._book.ask(visit, route.step)
+        try:
+            socket = await self._client.ws_connect(route.url, **options)
+        except BaseException as error:
+            self._in_vain(step, error)
+            raise
         self._book.answered(step, 101)
         self._book.done(step, 0)
         return socket
 
-    async def _sent(self, step: Step, sending: Awaitable[T]) -> T:
-        try:
-            return await sending
-        except asyncio.CancelledError:
+    def _in_vain(self, step: Step, error: BaseException) -> None:
+        """Take down a request that ended by an exception, if it was sent at all."""
+        if isinstance(error, asyncio.CancelledError):
             # By the scenario's own limit, such as asyncio.timeout(): the load's own cancelling
             # comes after the book was closed.
-            self._book.failed(step, TimeoutError("given up by the scenario before the answer"))
-            raise
-        except (ValueError, TypeError) as error:
-            if isinstance(error, OSError):
-                self._book.failed(step, error)
-            else:
-                self._book.forget(step)
-            raise
-        except BaseException as error:
+            error = TimeoutError("given up by the scenario before the answer")
+        could_not_be = isinstance(error, ValueError | TypeError) and not isinstance(error, OSError)
+        if could_not_be and not step.answered_ns:
+            self._book.forget(step)
+        else:
             self._book.failed(step, error)
-            raise
 
-    def _resolve(self, url: str | URL, visit: Visit | None) -> URL:
+    def _hint(self, error: BaseException, url: URL) -> None:
+        if hint := self._addresses.hint(url):
+            error.add_note(hint)
+
+    def _route(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
         """Return where a request goes; where it must not, stop the load."""
+        route = self._routes.get((method, url))
+        if route is None:
+            route = self._resolved(visit, method, url)
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            self._routes[method, url] = route
+        if route.rebased:
+            self._book.rebased(route.rebased)
+        return route
+
+    def _resolved(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
         try:
             asked = URL(url)
         except ValueError as error:
@@ -204,19 +261,31 @@ class Session:
                 refused = OutsideCallError(told.message)
                 self._book.failed(self._book.ask(visit, f"GET {asked.path}"), refused)
             raise OutsideCallError(told.message) from error
-        if origin := self._addresses.rebased(asked):
-            self._book.rebased(origin)
-        return address
+        step = self._addresses.step(method, address)
+        return _Route(address, step, self._addresses.rebased(asked), *self._bare(method, address))
+
+    def _bare(self, method: str, address: URL) -> tuple[Request | None, str]:
+        """Form the request that has no options, or say why it is one for aiohttp."""
+        if self._plain is None:
+            return None, self._why_not
+        try:
+            return self._plain.bare(method.upper(), Address(address)), ""
+        except NotPlainError as error:
+            return None, str(error)
+
+    def _refuse(self, url: URL) -> None:
+        """Raise OutsideCallError where no request may go to `url`."""
+        try:
+            self._addresses.check(url)
+        except ForeignHostError as error:
+            self._book.outside(str(url.host), url.port)
+            raise OutsideCallError(error.message) from error
 
     async def _hop(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         """See each request as it is sent, also those that a redirect leads to."""
-        try:
-            self._addresses.check(request.url)
-        except ForeignHostError as error:
-            self._book.outside(str(request.url.host), request.url.port)
-            raise OutsideCallError(error.message) from error
+        self._refuse(request.url)
         if self._tell is None:
             return await handler(request)
         await self._tell("sending_request", session=self, request=request)
@@ -228,13 +297,19 @@ class Session:
         self._unread.pop(response, None)
         self._book.done(step, response.content.total_bytes)
 
-    async def _leave(self, response: aiohttp.ClientResponse, error: BaseException | None) -> None:
-        step = self._unread.get(response)
+    def _leave(self, response: Any, error: BaseException | None) -> Awaitable[None] | None:
+        """Let go of an answer; what is returned is still to be waited for."""
+        step = self._unread.pop(response, None) if self._unread else None
+        if step is not None and isinstance(response, Response) and response.content.is_eof():
+            step = None  # its witness has told the book
+        if step is None and error is None:
+            response.release()
+            return None
+        return self._left(response, step, error)
+
+    async def _left(self, response: Any, step: Step | None, error: BaseException | None) -> None:
         if step is not None:
-            try:
-                await self._close(response, step, error)
-            finally:
-                self._unread.pop(response, None)
+            await self._close(response, step, error)
         elif self.visit is not None and error is not None and response.status >= 400:
             # All of it has come, and what of it the scenario has not read is still here.
             body = response.content.read_nowait(_SHOWN) if not response.content.exception() else b""
@@ -251,7 +326,7 @@ class Session:
             self._book.failed(step, TimeoutError(f"the body did not come: {error}"), bytes_in)
         elif response.closed or body.exception() is not None:
             self._broken_off(response, step)
-        elif response.content_type in _ENDLESS or body._cursor:  # read, and not wanted whole
+        elif response.content_type in _ENDLESS or _was_read(body):  # and not wanted whole
             response.close()
             self._book.done(step, bytes_in)
         else:
@@ -281,3 +356,7 @@ class Session:
             self._book.failed(step, TimeoutError("the body did not come in time"), bytes_in)
         else:  # released unread, as raise_for_status() does: its headers were the last of it
             self._book.done(step, bytes_in, step.answered_ns)
+
+
+def _was_read(body: Any) -> bool:
+    return bool(body.was_read if isinstance(body, Stream) else body._cursor)

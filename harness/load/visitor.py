@@ -81,20 +81,29 @@ class Visitor:
             scenario = scenario or self._pick()
         except BaseException as error:  # the file's own code may raise anything
             self._book.end(self._book.begin(NO_SCENARIO, due_ns), error)
+            await asyncio.sleep(0)
             return 0.0
         visit = session.visit = self._book.begin(scenario.name, due_ns)
-        await self._tell("scenario_start", scenario=scenario.entry, wid=self._number)
+        is_told = bool(self._scenarios.listeners)
+        if is_told:
+            await self._tell("scenario_start", scenario=scenario.entry, wid=self._number)
         raised = await self._outcome(scenario, session)
-        await session.finish(visit, raised)
+        if session.has_unread:
+            await session.finish(visit, raised)
         self._book.end(visit, raised)
         session.visit = None
-        if raised is None:
-            await self._tell("scenario_success", scenario=scenario.entry, wid=self._number)
-        else:
-            await self._tell(
-                "scenario_failure", scenario=scenario.entry, exception=raised, wid=self._number
-            )
+        if is_told:
+            await self._tell_end(scenario, raised)
+        if not visit.answered:
+            await asyncio.sleep(0)  # it need not have waited for anything
         return scenario.delay_s
+
+    async def _tell_end(self, scenario: Scenario, raised: BaseException | None) -> None:
+        entry = scenario.entry
+        if raised is None:
+            await self._tell("scenario_success", scenario=entry, wid=self._number)
+        else:
+            await self._tell("scenario_failure", scenario=entry, exception=raised, wid=self._number)
 
     async def leave(self) -> None:
         """Run ``teardown_session`` and ``teardown``; what they raise is printed."""

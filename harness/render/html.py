@@ -42,6 +42,7 @@ class Room:
     lines: int = 24
     line: int = 240
     name: int = 240
+    exchanges: int = 12
 
     def less(self) -> Room:
         """Return two thirds of the room, but enough for something of everything."""
@@ -53,6 +54,7 @@ class Room:
             lines=max(3, self.lines * 2 // 3),
             line=max(80, self.line * 2 // 3),
             name=max(60, self.name * 2 // 3),
+            exchanges=self.exchanges // 3,  # they are long, and none can be cut
         )
 
 
@@ -81,6 +83,7 @@ def _page(record: Record, room: Room) -> str:
         about=_About.of(record),
         tiles=list(_tiles(record)),
         gaps=Capped.of(gaps, room.rows // 2),
+        told=[(title, Capped.of(found, room.rows)) for title, found in outline.told(record)],
         bad=[(outcome, found) for outcome, found in bad if found.shown],
         passed=Capped.of(passed, room.rows),
         objectives=Capped.of(outline.objectives(record), room.rows),
@@ -258,6 +261,8 @@ def _notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
         yield outline.CLOSED_PACE
     if load.run and (rebased := outline.rebased(load.run)):
         yield rebased
+    if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
+        yield by_aiohttp
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:5]:
         yield f"Not valid: {reason or 'the generator, not the target, may have set the figures'}"

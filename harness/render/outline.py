@@ -61,16 +61,38 @@ class Gap:
 
 
 def of_outcome(record: Record, outcome: Outcome) -> list[Finding]:
-    """Return the findings with this outcome, in the order of the record."""
-    return [finding for finding in record.findings if finding.outcome is outcome]
+    """Return the findings with this outcome that count, in the order of the record."""
+    counting = [finding for finding in record.findings if finding.waiver is None]
+    return [finding for finding in counting if finding.outcome is outcome]
+
+
+def told(record: Record) -> list[tuple[str, list[str]]]:
+    """Return the headings and lines of what the verdict does not rest on and readers should see."""
+    waived = [
+        f"{finding.where} ({finding.slug}): {_first(finding.message)}; "
+        f"until {finding.waiver.until}: {finding.waiver.reason}"
+        for finding in record.findings
+        if finding.waiver is not None
+    ]
+    noticed = [
+        f"{notice.where} ({notice.slug}): {notice.message}".replace("\n", "; ")
+        for notice in record.notices
+    ]
+    return [(title, lines) for title, lines in (("Waived", waived), ("Noticed", noticed)) if lines]
+
+
+def _first(text: str) -> str:
+    return text.strip().partition("\n")[0]
 
 
 def objectives(record: Record) -> list[Finding]:
     """Return the findings that compare a number with a limit, worst first, but for the gates'.
 
-    The gates have rows of their own, and the places beyond their limits are findings.
+    The gates have rows of their own, and the places beyond their limits, and those of tests, are
+    findings.
     """
     gates = {gate.gate for gate in record.gates} | ({"gates"} if record.gates else set())
+    gates.add("watch")
     numeric = [
         finding
         for finding in record.findings
@@ -162,6 +184,13 @@ def rebased(run: LoadRun) -> str:
     """Tell which requests were sent to the target instead of elsewhere; empty if none were."""
     told = [f"{plural(number, 'request')} for {origin}" for origin, number in run.rebased.items()]
     return f"Sent to the target instead: {', '.join(told)}." if told else ""
+
+
+def by_aiohttp(run: LoadRun) -> str:
+    """Tell which requests aiohttp sent, which costs more of a generator; empty if none were."""
+    told = [f"{number:,} ({why})" for why, number in sorted(run.by_aiohttp.items())]
+    total = sum(run.by_aiohttp.values())
+    return f"{plural(total, 'request')} sent by aiohttp: {', '.join(told)}." if told else ""
 
 
 def step(row: LoadRow) -> str:

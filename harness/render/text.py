@@ -12,7 +12,7 @@ from harness.record import FunctionalRow, LoadRow, Record
 from harness.render import outline
 from harness.render.figures import count, exact, figure, span
 from harness.render.outline import Capped, Gap, Load, plural
-from harness.render.plain import block, line
+from harness.render.plain import block, line, visible
 from harness.verdict import Finding, Outcome
 
 FILE_NAME = "report.txt"
@@ -20,8 +20,10 @@ FILE_NAME = "report.txt"
 _MOST_FINDINGS = {Outcome.FAIL: 8, Outcome.UNKNOWN: 5}
 _FIRST_FINDINGS, _MOST_LINES, _FEWER_LINES = 3, 6, 2
 """The first findings are told in full, the others in brief: a screen is about 50 lines."""
+_MOST_EXCHANGES, _LONGEST_COMMAND = 3, 1_000
 _MOST_LOADS = 4
 _MOST_ROWS = 10
+_MOST_TOLD = 4
 _WIDTH = 140
 _INDENT = " " * 9
 _ELSEWHERE = "see report.html"
@@ -41,6 +43,7 @@ def render(record: Record, *, colour: bool = False) -> str:
         *(_load(load, paint) for load in loads.shown),
         list(_more(loads, "load")),
         _gates(record, paint),
+        *(_told(title, lines, paint) for title, lines in outline.told(record)),
         _not_checked(record, paint),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -72,13 +75,12 @@ def _verdict(record: Record, paint: _Paint) -> list[str]:
 
 def _findings(record: Record, outcome: Outcome, paint: _Paint) -> list[str]:
     findings = Capped.of(outline.of_outcome(record, outcome), _MOST_FINDINGS[outcome])
-    told = [
-        text
-        for position, finding in enumerate(findings.shown)
-        for text in _finding(
-            finding, _MOST_LINES if position < _FIRST_FINDINGS else _FEWER_LINES, paint
-        )
-    ]
+    told: list[str] = []
+    for position, finding in enumerate(findings.shown):
+        in_full = position < _FIRST_FINDINGS
+        told += _finding(finding, _MOST_LINES if in_full else _FEWER_LINES, paint)
+        if in_full:
+            told += _evidence(finding, 0 if position else _MOST_EXCHANGES)
     return [*told, *_more(findings, f"{outcome} finding", "")]
 
 
@@ -91,6 +93,19 @@ def _finding(finding: Finding, lines: int, paint: _Paint) -> Iterator[str]:
         yield f"{_INDENT}measured {compared[0]}, limit {compared[1]}"
     if finding.next_step:
         yield f"{_INDENT}next: {line(finding.next_step, 2 * _WIDTH)}"
+
+
+def _evidence(finding: Finding, most: int) -> Iterator[str]:
+    """Tell of the first exchanges what they were, and how to have each again."""
+    for exchange in finding.evidence[:most]:
+        told, *others = exchange.split("\n", 2)[:2]
+        yield f"{_INDENT}{line(told, _WIDTH)}"
+        for command in others:  # cut, it would not be the same
+            shown = visible(command) if len(command) <= _LONGEST_COMMAND else _ELSEWHERE
+            yield f"{_INDENT}  {shown}"
+    if len(finding.evidence) > most:
+        more = plural(len(finding.evidence) - most, "more exchange" if most else "exchange")
+        yield f"{_INDENT}{more}, {_ELSEWHERE}"
 
 
 def _tests(rows: Sequence[FunctionalRow], paint: _Paint) -> list[str]:
@@ -148,6 +163,8 @@ def _load_notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
         yield outline.CLOSED_PACE
     if load.run and (rebased := outline.rebased(load.run)):
         yield line(rebased, 2 * _WIDTH)
+    if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
+        yield line(by_aiohttp, 2 * _WIDTH)
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:_MOST_ROWS]:
         yield f"! not valid: {line(reason, _WIDTH) or 'the generator set the figures'}"
@@ -171,6 +188,15 @@ def _gates(record: Record, paint: _Paint) -> list[str]:
             for gate in record.gates
         ],
     )
+
+
+def _told(title: str, lines: Sequence[str], paint: _Paint) -> list[str]:
+    shown = Capped.of(lines, _MOST_TOLD)
+    return [
+        paint.heading(title),
+        *(f"  {line(text, 2 * _WIDTH)}" for text in shown.shown),
+        *_more(shown, "line"),
+    ]
 
 
 def _not_checked(record: Record, paint: _Paint) -> list[str]:

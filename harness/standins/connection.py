@@ -7,13 +7,13 @@ back by its delay, what the client pipelined behind it waits, and no other conne
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import httptools
@@ -23,6 +23,8 @@ from harness.standins.wire import End, Wire
 from harness.stub import Call
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_HEAD_BYTES = 1024 * 1024
+"""Of a request's line and headers, and of what stands behind a body, a chunk of each aside."""
 
 _LINGER_S = 1.0
 """How long a refused client is listened to: closing on what it still sends would reset it."""
@@ -38,8 +40,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _VERSIONS = ("1.0", "1.1")
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
+class _Turn(NamedTuple):
     """A request waiting to be answered, or the answer to one that could not be read."""
 
     asked: Call | Wire
@@ -49,8 +50,8 @@ class _Turn:
 class Answers(Protocol):
     """What a connection asks, and tells when it is done."""
 
-    def wire(self, call: Call, connection: int) -> Wire:
-        """Return the answer to a call on a connection."""
+    def wire(self, call: Call, connection: int) -> tuple[Wire, float]:
+        """Return the answer to a call on a connection, and after how many seconds."""
 
     def ended(self, connection: int) -> None:
         """Hear that this answer is sent."""
@@ -79,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._is_refused = False
         self._is_silent = False
         self._owes_continue = False
+        self._head_bytes = 0  # since there was something else than heads
 
     def abort(self) -> None:
         """End the connection now, whatever is under way."""
@@ -104,12 +106,16 @@ class Connection(asyncio.Protocol):
         """Read what came and answer what is complete."""
         if self._is_deaf:
             return
+        self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             pass  # not taken up: that request is answered as any other, and as the last
         except httptools.HttpParserError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, f"this is not HTTP/1.1: {error}")
+        if self._head_bytes > MAX_HEAD_BYTES:
+            reason = f"a stand-in takes a line and headers of up to {MAX_HEAD_BYTES} bytes"
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
         self._answer_waiting()
 
     def eof_received(self) -> bool:
@@ -140,30 +146,33 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a header; of one that is repeated, the values are joined as RFC 9110 does."""
-        key, text = name.decode("latin-1").lower(), _text(value)
+        key, text = _key(name), _text(value)
         before = self._headers.get(key)
         self._headers[key] = text if before is None else f"{before}, {text}"
 
     def on_headers_complete(self) -> None:
         """Refuse what is too large before it is sent, or ask for it where that is expected."""
-        version = self._parser.get_http_version()
+        self._head_bytes = 0
+        version = self._version = self._parser.get_http_version()
         if version not in _VERSIONS:
             self._refuse(HTTPStatus.BAD_REQUEST, f"this is HTTP/{version}, not HTTP/1.1")
         elif int(self._headers.get("content-length", "0")) > MAX_BODY_BYTES:
             self._refuse_size()
-        else:
-            self._owes_continue = self._headers.get("expect", "").lower() == "100-continue"
+        elif "expect" in self._headers:
+            self._owes_continue = self._headers["expect"].lower() == "100-continue"
 
     def on_body(self, piece: bytes) -> None:
         """Add to the body."""
         if self._is_deaf:
             return
+        self._head_bytes = 0
         self._body += piece
         if len(self._body) > MAX_BODY_BYTES:
             self._refuse_size()
 
     def on_message_complete(self) -> None:
         """Put the request into its turn."""
+        self._head_bytes = 0
         if self._is_deaf:
             return
         self._owes_continue = False
@@ -171,7 +180,7 @@ class Connection(asyncio.Protocol):
         if not self._parser.should_keep_alive() or self._parser.should_upgrade():
             self._is_deaf = True
             persistence = b"Connection: close\r\n"
-        elif self._parser.get_http_version() == "1.0":
+        elif self._version == "1.0":
             persistence = b"Connection: keep-alive\r\n"
         self._waiting.append(_Turn(self._call(), persistence))
 
@@ -181,8 +190,10 @@ class Connection(asyncio.Protocol):
             parts = urlsplit(target)
             target = f"{parts.path or '/'}?{parts.query}" if parts.netloc else target
         path, _, query = target.partition("?")
+        if "%" in path:
+            path = unquote(path)
         method = self._parser.get_method().decode()
-        return Call(method, unquote(path), query, self._headers, bytes(self._body))
+        return Call(method, path, query, self._headers, bytes(self._body))
 
     # answers
 
@@ -201,11 +212,11 @@ class Connection(asyncio.Protocol):
         """Answer in order, up to a reply that is to be held back."""
         while self._waiting and self._timer is None and self._may_write:
             turn = self._waiting.popleft()
-            wire = turn.asked
+            wire, delay_s = turn.asked, 0.0
             if isinstance(wire, Call):
-                wire = self._answers.wire(wire, self._number)
-            if wire.delay_s:
-                self._later(wire.delay_s, self._send, turn, wire)
+                wire, delay_s = self._answers.wire(wire, self._number)
+            if delay_s:
+                self._later(delay_s, self._send, turn, wire)
             else:
                 self._send(turn, wire)
         if not self._waiting and self._timer is None:
@@ -224,6 +235,10 @@ class Connection(asyncio.Protocol):
 
     def _send(self, turn: _Turn, wire: Wire) -> None:
         is_head = isinstance(turn.asked, Call) and turn.asked.method == "HEAD"
+        if wire.whole is not None and not turn.persistence and not is_head:
+            self._transport.write(wire.whole)
+            self._answers.ended(self._number)
+            return
         self._send_next(wire, deque(wire.pieces(turn.persistence, is_head=is_head)))
 
     def _send_next(self, wire: Wire, pieces: deque[bytes]) -> None:
@@ -257,7 +272,8 @@ class Connection(asyncio.Protocol):
             self._owes_continue = False
             self._transport.write(_CONTINUE)
         elif self._is_refused:
-            self._transport.write_eof()
+            if self._transport.can_write_eof():  # TLS cannot
+                self._transport.write_eof()
             self._timer = self._loop.call_later(_LINGER_S, self._transport.close)
         elif self._is_deaf:
             self._transport.close()
@@ -267,6 +283,11 @@ class Connection(asyncio.Protocol):
         if may_read is not self._is_reading:
             self._is_reading = may_read
             (self._transport.resume_reading if may_read else self._transport.pause_reading)()
+
+
+@functools.lru_cache(maxsize=256)
+def _key(name: bytes) -> str:
+    return name.decode("latin-1").lower()
 
 
 def _text(value: bytes) -> str:

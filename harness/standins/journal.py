@@ -6,29 +6,48 @@ last are kept, all are counted; of those that no stub answers, a bounded number 
 
 from __future__ import annotations
 
+import itertools
+import random
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import NamedTuple
 
+from harness.candidate import choose, explain
 from harness.errors import UsageError, nearest
-from harness.reply import Reply
+from harness.reply import REFUSED, Reply
 from harness.secret import redacted
-from harness.standins.ledger import Asked, Ledger
-from harness.stub import Call, Stub, choose, explain
+from harness.standins.ledger import Asked, Entry, Ledger
+from harness.stub import Call, Stub
 
 MAX_EXPLANATIONS = 1000
 MAX_EXPLANATION_CHARS = 8000
+MAX_RECENT = 20
+
+
+class Answer(NamedTuple):
+    """The reply to a call, and the chance by which its delay is drawn, from 0 to 1."""
+
+    reply: Reply
+    chance: float
 
 
 class Journal:
     """The stubs of the stand-in `name`. `default` names those that are selected at first.
 
-    Raises UsageError for a default that is none of the stubs.
+    With one `seed`, the calls of a stub have the same chances after each selection. Raises
+    UsageError for a default that is none of the stubs.
     """
 
-    def __init__(self, name: str, stubs: Iterable[Stub], default: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, stubs: Iterable[Stub], default: Sequence[str] = (), *, seed: int = 0
+    ) -> None:
         self.name = name
+        self.numbers: Iterator[int] = itertools.count(1)
+        """Of calls; a group's stand-ins share theirs."""
+        self._seed = seed
         self.stubs = MappingProxyType({stub.name: stub for stub in stubs})
         self.default = tuple(default)
         self._lock = threading.Lock()
@@ -41,7 +60,8 @@ class Journal:
     def select(self, names: Iterable[str] | None = None) -> None:
         """Answer with these stubs from now on, the first that matches; None: with the defaults.
 
-        Their sequences of replies start again. Raises UsageError, having changed nothing.
+        Their sequences of replies, states and counts start again. Raises UsageError, having
+        changed nothing.
         """
         chosen = dict.fromkeys(self.default if names is None else names)
         for name in chosen:
@@ -52,10 +72,40 @@ class Journal:
                     next_step=nearest(name, self.stubs),
                 )
         with self._lock:
+            self._last = None if names is None else tuple(chosen)
             self._selected = tuple(self.stubs[name] for name in chosen)
             self._asked = set() if names is None else set(chosen)
             self._used = dict.fromkeys(chosen, 0)
+            self._states: dict[str, str] = {}
+            self._draws = {name: self._draw(name) for name in chosen}
             self._ledger = Ledger()
+            self._recent: deque[str] = deque(maxlen=MAX_RECENT)
+            for stub in self._selected:
+                self._count_refusal(stub)
+        self.changed()
+
+    def changed(self) -> None:
+        """Hear that other stubs are selected."""
+
+    @property
+    def barrier(self) -> str | None:
+        """The fault that connections are to meet now; None: they are answered."""
+        faults = [stub.replies[0].fault for stub in self._selected if stub.refuses]
+        return REFUSED if REFUSED in faults else next(iter(faults), None)
+
+    def _count_refusal(self, stub: Stub) -> None:
+        """Take a selection for a use: of a connection that is refused nobody hears."""
+        if stub.refuses:
+            self._used[stub.name] += 1
+            if stub.name in self._uses:
+                self._uses[stub.name] += 1
+
+    def _draw(self, stub: str) -> Callable[[], float]:
+        return random.Random(f"{self._seed} {stub}").random  # noqa: S311 - a delay is no secret
+
+    def restart(self) -> None:
+        """Select what was selected last, without what was declared since."""
+        self.select(self._last)
 
     def declare(self, stub: Stub) -> None:
         """Answer with this stub first, until the next selection. It is asked for by name.
@@ -70,6 +120,9 @@ class Journal:
             self._selected = (replace(stub, name=name), *self._selected)
             self._asked.add(name)
             self._used[name] = 0
+            self._draws[name] = self._draw(name)
+            self._count_refusal(self._selected[0])
+        self.changed()
 
     @property
     def selected(self) -> tuple[str, ...]:
@@ -130,6 +183,16 @@ class Journal:
                 )  # fmt: skip
             return self._ledger.asked(stub)
 
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the calls since the selection that are kept."""
+        with self._lock:
+            return self._ledger.entries
+
+    def told(self) -> tuple[int, tuple[str, ...]]:
+        """Return how many calls no stub has answered since the selection, and the last reasons."""
+        with self._lock:
+            return self._ledger.unmatched, tuple(self._recent)
+
     def ended(self, connection: int) -> None:
         """Take down that what a connection asked last is answered."""
         with self._lock:
@@ -140,28 +203,32 @@ class Journal:
         with self._lock:
             self._ledger.gone(connection)
 
-    def answer(self, call: Call, connection: int = 0) -> Reply | str:
+    def answer(self, call: Call, connection: int = 0) -> Answer | str:
         """Return the reply that is due to a call, counted; or why there is none, taken down."""
         with self._lock:
-            stub = choose(self._selected, call, self._used)
-            self._ledger.began(call, stub.name if stub else "", connection)
-            if stub is not None:
-                reply = stub.reply(self._used[stub.name])
-                self._used[stub.name] += 1
-                if stub.name in self._uses:  # and is not declared by a test
-                    self._uses[stub.name] += 1
-            selected, used = self._selected, self._used.copy() if stub is None else self._used
+            stub = choose(self._selected, call, self._used, self._states)
+            name = stub.name if stub else ""
+            self._ledger.began(call, name, connection, next(self.numbers))
+            if stub is None:
+                selected, used, states = self._selected, self._used.copy(), self._states.copy()
+            else:
+                reply, chance = stub.reply(self._used[name]), self._draws[name]()
+                self._used[name] += 1
+                if name in self._uses:  # and is not declared by a test
+                    self._uses[name] += 1
+                if stub.sets:
+                    self._states.update(stub.sets)
         if stub is None:
-            told = self._explanation(selected, call, used)
-        elif stub.compute is None:
-            return reply
-        else:
-            try:
-                return stub.compute(call)
-            except Exception as error:  # the test's own
-                kind = type(error).__name__
-                told = f"the reply of {stub.name} ({stub.where}) to {call}: {kind}: {error}"
-                told = redacted(told)
+            return self._noted(self._explanation(selected, call, used, states))
+        if stub.compute is None:
+            return Answer(reply, chance)
+        try:
+            return Answer(stub.compute(call), chance)
+        except Exception as error:  # the test's own
+            told = f"the reply of {name} ({stub.where}) to {call}: {type(error).__name__}: {error}"
+            return self._noted(redacted(told))
+
+    def _noted(self, told: str) -> str:
         self.note_unmatched(told)
         return told
 
@@ -169,13 +236,18 @@ class Journal:
         """Take down a call that got no reply of a stub."""
         with self._lock:
             self._unmatched += 1
+            self._recent.append(explanation)
             if len(self._explanations) < MAX_EXPLANATIONS:
                 self._explanations.append(explanation)
             else:
                 self._untold += 1
 
-    def _explanation(self, selected: Sequence[Stub], call: Call, used: Mapping[str, int]) -> str:
-        told = redacted(explain(selected, call, used))  # before it is cut: a part is not found
+    def _explanation(
+        self, selected: Sequence[Stub], call: Call, used: Mapping[str, int],
+        states: Mapping[str, str],
+    ) -> str:  # fmt: skip
+        told = explain(selected, call, used, states)
+        told = redacted(told)  # before it is cut: a part of a secret is not found
         if len(told) > MAX_EXPLANATION_CHARS:
             told = f"{told[:MAX_EXPLANATION_CHARS]} …"
         other = choose([stub for stub in self.stubs.values() if stub not in selected], call)

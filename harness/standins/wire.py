@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from http import HTTPStatus
 
+from harness.latency import Latency
 from harness.reply import BODILESS, Reply
 
 _NOT_HTTP = b"\x00\xfethis is not HTTP\r\n\r\n"
@@ -32,6 +33,7 @@ _ENDS = {
     "reset-after-headers": End.RESET,
     "closed": End.CLOSED,
     "truncated": End.CLOSED,
+    "wrong-length": End.CLOSED,
     "malformed": End.CLOSED,
 }
 
@@ -42,9 +44,11 @@ class Wire:
 
     head: bytes
     body: bytes
-    delay_s: float
+    latency: Latency | None
     drip_s: float
     fault: str | None
+    whole: bytes | None
+    """All of it, where nothing breaks or drips and the connection stays open as it is."""
 
     @classmethod
     def of(cls, reply: Reply) -> Wire:
@@ -55,9 +59,15 @@ class Wire:
         if reply.status in BODILESS:
             body = b""
         else:
-            lines.append(f"Content-Length: {len(body)}")
+            told = len(body) // 2 if reply.fault == "wrong-length" else len(body)
+            lines.append(f"Content-Length: {told}")
         head = "".join(f"{line}\r\n" for line in lines).encode()
-        return cls(head, body, reply.delay_s, reply.drip_s, reply.fault)
+        whole = None if reply.fault or reply.drip else b"%b\r\n%b" % (head, body)
+        return cls(head, body, reply.latency, reply.drip_s, reply.fault, whole)
+
+    def delay_s(self, chance: float) -> float:
+        """How long it is held back, in seconds, by a chance from 0 to 1."""
+        return self.latency.at(chance) if self.latency else 0.0
 
     @property
     def end(self) -> End:
@@ -73,7 +83,7 @@ class Wire:
             return [head]
         if self.fault == "malformed":
             return [_NOT_HTTP]
-        if self.fault not in (None, "truncated"):
+        if self.fault not in (None, "truncated", "wrong-length"):
             return []
         body = body[: len(body) // 2] if self.fault == "truncated" else body
         if self.drip_s and body:

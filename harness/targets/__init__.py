@@ -28,6 +28,9 @@ class Running(Protocol):
     wire: Asgi
     """What a client calls to reach the service."""
 
+    url: str
+    """What a client calls it; in process nothing listens there."""
+
     trouble: Surprise | None
     """What went wrong when it was stopped."""
 

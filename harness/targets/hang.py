@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from harness.errors import TargetError
+from harness.loops import within
 from harness.plan import START_S
 
 STOP_S = 10.0
@@ -120,6 +121,8 @@ def waiting(task: asyncio.Task[Any]) -> Stack:
             if frame := getattr(awaited, f"{kind}_frame", None):
                 stack.append(Line.of(frame))
                 awaited = getattr(awaited, f"{kind}_{attribute}")
+                if frame.f_code is within.__code__:  # it awaits nothing: it steps through this
+                    awaited = frame.f_locals["coroutine"]
                 break
         else:
             break
@@ -140,9 +143,9 @@ def stacks_of(thread: threading.Thread | None, task: asyncio.Task[Any] | None) -
 
 @contextlib.contextmanager
 def interrupted(
-    after_s: float, within: CodeType, told: Callable[[list[Stack]], TargetError]
+    after_s: float, caller: CodeType, told: Callable[[list[Stack]], TargetError]
 ) -> Iterator[None]:
-    """Interrupt code called by `within` that has not come back after `after_s`.
+    """Interrupt code called by `caller` that has not come back after `after_s`.
 
     Raises what `told` makes of its stack, even where that code catches the interruption; where
     it cannot be ended, the process is aborted, which faulthandler shows. Works in the main
@@ -154,7 +157,7 @@ def interrupted(
     hung: list[list[Stack]] = []
 
     def ring(number: int, frame: FrameType | None) -> None:
-        if within not in {found.f_code for found, _ in traceback.walk_stack(frame)}:
+        if caller not in {found.f_code for found, _ in traceback.walk_stack(frame)}:
             return
         hung.append(_stacks_here(frame))
         if len(hung) > _MOST:

@@ -5,35 +5,49 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from typing import Any
 
 from harness.errors import TargetError
 from harness.facts import Surprise
-from harness.loops import across
+from harness.loops import across, within
 from harness.targets import Asgi, Message, Receive, Scope, Send, not_stopped
+from harness.targets.call import CALL
 from harness.targets.hang import Hung, Limits, Stack, interrupted, stacks_of
+from harness.targets.head import refused
 from harness.targets.lifespan import Lifespan, Stage
+from harness.targets.lint import Lint, Note, unheard
+from harness.targets.trace import CoroutineAsgi, traced
+from harness.targets.upgrade import Upgrade, refuse
+from harness.targets.watch import Watch
 
 _BLOCKED_S = 0.5
 _SECURE = {"http": "https", "ws": "wss"}
+_ADDRESS = "127.0.0.1:8000"  # of a service that nobody else calls
 
 
 class Inproc:
     """Runs the lifespan of an application (ASGI Lifespan Protocol 2.0) around its tests.
 
-    With `tls`, requests look as if they had come over it.
+    With `tls`, requests look as if they had come over it. Nothing listens at `url`: it is what
+    clients call the service. What the application says is held to what a server would send of it,
+    and `note` is told of each breach.
     """
 
     def __init__(
-        self, app: Asgi, name: str, limits: Limits | None = None, *, tls: bool = False
-    ) -> None:
+        self, app: Asgi, name: str, limits: Limits | None = None, *, tls: bool = False,
+        url: str = "", note: Note = unheard, watch: Watch | None = None,
+    ) -> None:  # fmt: skip
         self.app = app
+        self.url = url or f"{'https' if tls else 'http'}://{_ADDRESS}"
         self.wire: Asgi = self._call
         self.trouble: Surprise | None = None
         self._name = name
         self._limits = limits or Limits()
         self._tls = tls
-        self._lifespan = Lifespan(app, self._on_stage)
+        cleared = _cleared(traced(Lint(app, note, self._limits.root), name))
+        self._called = watch.over(app, name, cleared) if watch else cleared
+        self._lifespan = Lifespan(self._called, self._on_stage)
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._started = asyncio.Event()
         self._state: dict[str, Any] = {}
@@ -99,18 +113,20 @@ class Inproc:
         scope["state"] = self._state.copy()
         if self._tls:
             scope["scheme"] = _SECURE.get(scope["scheme"], scope["scheme"])
+        if (status := refused(scope)) is not None:
+            await refuse(scope, send, status)
+            return
         if scope["type"] == "websocket":
             scope.setdefault("subprotocols", [])
-            receive = _connecting(receive)
-        answer = _Answer(receive, send)
-        receive, send = answer.receive, answer.send
+            upgrade = Upgrade(scope, receive, send)
+            receive, send = upgrade.receive, upgrade.send
         here = asyncio.get_running_loop()
         if self._home is None or self._home is here or not self._home.is_running():
-            await self.app(scope, receive, send)
+            await self._called(scope, receive, send)
         else:  # a test's own loop, in a thread; what start-up made belongs to ours
-            await across(self._home, self.app)(scope, across(here, receive), across(here, send))
-        if scope["type"] == "http":
-            await answer.complete(f"{scope['method']} {scope['path']}")
+            await across(self._home, self._called)(scope, across(here, receive), across(here, send))
+        if scope["type"] == "websocket":
+            await upgrade.complete()
 
     async def _live(self) -> None:
         asgi = {"version": "3.0", "spec_version": "2.0"}
@@ -128,53 +144,16 @@ class Inproc:
         self._started.set()
 
 
+def _cleared(app: CoroutineAsgi) -> Asgi:
+    """Call an application as a server does, whose context has nothing that a test has set."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        context = Context()
+        context.run(CALL.set, CALL.get())
+        await within(context, app(scope, receive, send))
+
+    return call
+
+
 async def _nobody(message: Message) -> None:
     """Hear what an application says; its lifespan has been noted."""
-
-
-class _Answer:
-    """What an application says to a request; a server answers where it says nothing."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self._begun = False
-        self._over = False
-
-    async def receive(self) -> Message:
-        """Pass on what the client says: one that has gone needs no answer."""
-        message = await self._receive()
-        self._over = self._over or message["type"] == "http.disconnect"
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Pass on what the application says."""
-        self._begun = True
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self._over = True
-        await self._send(message)
-
-    async def complete(self, request: str) -> None:
-        """Answer 500, as Hypercorn does, where there was no answer: Quart's client makes it 200.
-
-        Raises TargetError where there was half of one, which that client takes for whole.
-        """
-        if self._begun and not self._over:
-            raise TargetError(
-                "target/cut-off",
-                f"the answer to {request} broke off: the application returned before it was whole",
-                next_step="let its last http.response.body have no more_body",
-            )
-        if not self._over:
-            await self._send({"type": "http.response.start", "status": 500, "headers": []})
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _connecting(receive: Receive) -> Receive:
-    """Let a WebSocket begin as ASGI has it, with the client's wish to connect."""
-    first: list[Message] = [{"type": "websocket.connect"}]
-
-    async def receiving() -> Message:
-        return first.pop() if first else await receive()
-
-    return receiving

@@ -9,31 +9,39 @@ from typing import Any
 from quart import Quart
 from quart.testing import QuartClient
 
-from harness.targets import Asgi, Receive, Scope, Send
-from harness.targets.client import Exchanges, connect, counted
+from harness.targets import Asgi, Receive, Running, Scope, Send
+from harness.targets.browser import as_browser
+from harness.targets.client import connect
+from harness.targets.exchange import Exchanges, counted
+from harness.targets.trace import traced
 
-WireOf = Callable[[Quart], Asgi | None]
-"""Finds what reaches the target in place of an application; None: nothing does."""
+RunningOf = Callable[[Quart], Running | None]
+"""Finds what runs in the target in place of an application; None: nothing does."""
 
 
 @contextlib.contextmanager
-def own_clients(exchanges: Exchanges, wire_of: WireOf) -> Iterator[None]:
+def own_clients(
+    exchanges: Exchanges, running_of: RunningOf, watched: Callable[[Asgi], Asgi] = lambda app: app
+) -> Iterator[None]:
     """Let ``app.test_client()`` of the application under test speak to its target.
 
-    A client of any other keeps to it, and its exchanges are noted apart. Where the target runs
-    an application, ``app.test_app()`` does not start it a second time, on another loop.
+    A client of any other keeps to it, `watched`, and its exchanges are noted apart. Where the
+    target runs an application, ``app.test_app()`` does not start it again, on another loop.
     """
     make_client, make_app = Quart.test_client, Quart.test_app
 
     def test_client(app: Quart, *arguments: Any, **options: Any) -> Any:
         client = make_client(app, *arguments, **options)
         if isinstance(client, QuartClient):
-            connect(client, _wire(app, exchanges, wire_of))
+            running = running_of(app)
+            if running is not None:
+                as_browser(client).visit(running.url)
+            connect(client, _wire(app, exchanges, running_of, watched))
         return client
 
     def test_app(app: Quart) -> Any:
         tested: Any = make_app(app)
-        if wire_of(app) is not None:
+        if running_of(app) is not None:
             tested.startup = tested.shutdown = _nothing
         return tested
 
@@ -45,14 +53,17 @@ def own_clients(exchanges: Exchanges, wire_of: WireOf) -> Iterator[None]:
         quart.test_client, quart.test_app = make_client, make_app
 
 
-def _wire(app: Quart, exchanges: Exchanges, wire_of: WireOf) -> Asgi:
+def _wire(
+    app: Quart, exchanges: Exchanges, running_of: RunningOf, watched: Callable[[Asgi], Asgi]
+) -> Asgi:
     """Decide anew for each exchange: a client may outlive the test that made it."""
     itself: Any = app
-    apart = counted(itself, lambda _: exchanges.note_apart(app.import_name))
+    apart = counted(traced(watched(itself), app.import_name), exchanges, app.import_name)
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        wire = wire_of(app)
-        await (apart if wire is None else counted(wire, exchanges.note))(scope, receive, send)
+        running = running_of(app)
+        led = apart if running is None else counted(running.wire, exchanges, url=running.url)
+        await led(scope, receive, send)
 
     return call
 

@@ -26,6 +26,7 @@ from harness.evidence import Facts, Part, problem
 from harness.facts import Problem, Surprise
 from harness.guard import Guard, OnRefused, once
 from harness.plan import Service
+from harness.routes import Route, Routes
 from harness.target import AppPath
 from harness.targets import not_stopped
 from harness.targets.hang import LAST_S, STOP_S, Limits, stacks_of
@@ -50,6 +51,8 @@ class _Job(msgspec.Struct, frozen=True):
     certificate: str
     start_s: float
     allow_hosts: tuple[str, ...]
+    routes: tuple[Route, ...]
+    authority: str
 
 
 class Process:
@@ -60,7 +63,7 @@ class Process:
 
     def __init__(
         self, service: Service, *, port: Port, part: str, root: Path, folder: Path,
-        env: Mapping[str, str], allow_hosts: tuple[str, ...] = (),
+        env: Mapping[str, str], allow_hosts: tuple[str, ...] = (), routes: Routes | None = None,
     ) -> None:  # fmt: skip
         self._service = service
         self._part = part
@@ -68,6 +71,7 @@ class Process:
         self._folder = folder
         self._env = env
         self._allow_hosts = allow_hosts
+        self._routes = routes or Routes()
         self._port = port
         self.url = port.url
         self.log = folder / "logs" / f"{service.name}.log"
@@ -79,6 +83,7 @@ class Process:
             self._service.name, self._part, str(self._service.app), str(self._root),
             str(self._folder), self._port.socket.fileno(), self._port.address,
             str(self._port.certificate or ""), self._service.start_s, self._allow_hosts,
+            *self._routes.handed_over(),
         )  # fmt: skip
         with self.log.open("ab") as output:
             self._child = leash.Child(
@@ -171,10 +176,11 @@ def main(encoded: str) -> int:
     job = msgspec.json.decode(encoded, type=_Job)
     certificate = Path(job.certificate) if job.certificate else None
     port = Port(socket.socket(fileno=job.descriptor), job.address, certificate)
+    routes = Routes(job.routes, lambda: job.authority)
     try:
         with (
             Part(Path(job.folder), job.part) as part,
-            Guard(_noting(part, job.name), job.allow_hosts),
+            Guard(_noting(part, job.name, routes), job.allow_hosts, routes),
         ):
             _serve(job, port, part)
     except HarnessError as error:
@@ -239,13 +245,13 @@ class _Watch:
         os._exit(_HUNG)  # what hangs would not let it end otherwise
 
 
-def _noting(part: Part, name: str) -> OnRefused:
+def _noting(part: Part, name: str, routes: Routes) -> OnRefused:
     def note(host: str, port: int | None) -> None:
         part.note(
             Surprise(
                 slug="guard/outside-call",
-                message=f"{name} called {host}{f':{port}' if port else ''}, "
-                "which is outside loopback and which no stub answers; it was refused",
+                message=f"{name} called {host}{f':{port}' if port else ''}, which was refused: "
+                + routes.why_not(host, port),
                 where=name,
             )
         )

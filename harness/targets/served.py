@@ -12,17 +12,25 @@ from harness.targets import Asgi, not_stopped
 from harness.targets.forward import SILENT_S, Forward
 from harness.targets.hang import Limits, stacks_of
 from harness.targets.lifespan import Lifespan
+from harness.targets.lint import Lint, Note, unheard
 from harness.targets.port import Port
 from harness.targets.server import GRACE_S, serve
+from harness.targets.trace import traced
+from harness.targets.watch import Watch
 
 
 class Served:
-    """Serves an application. `wire` passes requests on to it over a real connection."""
+    """Serves an application. `wire` passes requests on to it over a real connection.
+
+    `note` is told of each breach of ASGI by the application, from the thread that serves it.
+    """
 
     def __init__(
-        self, app: Asgi, name: str, port: Port | None = None, limits: Limits | None = None
-    ) -> None:
+        self, app: Asgi, name: str, port: Port | None = None, limits: Limits | None = None,
+        watch: Watch | None = None, *, note: Note = unheard,
+    ) -> None:  # fmt: skip
         self.app = app
+        self._watch = watch
         self.trouble: Surprise | None = None
         self._name = name
         self._port = port or Port.bound()
@@ -30,7 +38,9 @@ class Served:
         self.url = self._port.url
         self._forward = Forward(self.url, silent_s=SILENT_S)
         self.wire: Asgi = self._forward
-        self._lifespan = Lifespan(app)
+        linted: Asgi = Lint(app, note, self._limits.root, served=True)
+        watched = watch.over(app, name, linted) if watch else linted
+        self._lifespan = Lifespan(traced(watched, name))
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -94,6 +104,8 @@ class Served:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         self._stop = asyncio.Event()
         await serve(self._lifespan, self._port, self._limits, self._stop.wait)
+        if self._watch:
+            await self._watch.after_stop()
 
 
 async def _listens(address: tuple[str, int]) -> bool:

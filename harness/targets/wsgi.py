@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 from harness.errors import UsageError
 from harness.loops import result_of
 from harness.targets import Asgi, Message, Running, Scope
-from harness.targets.client import Exchanges, counted
+from harness.targets.exchange import Exchanges, counted
 
 with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
     # WebOb imports cgi, and a project may take warnings for errors.
@@ -72,7 +72,7 @@ class WebTest(webtest.TestApp):  # type: ignore[misc]  # WebTest is without type
         }
         with patch.dict(os.environ):
             os.environ.pop("WEBTEST_TARGET_URL", None)  # which would win over any application
-            bridge = _Bridge(counted(running.wire, exchanges.note), loop)
+            bridge = _Bridge(counted(running.wire, exchanges), loop)
             super().__init__(bridge, extra_environ=environ, lint=False)
 
     def do_request(self, req: Any, *arguments: Any, **options: Any) -> Any:

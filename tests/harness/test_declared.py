@@ -55,6 +55,27 @@ async def test_journal(client, stub, journal):
     assert [call.path for call in journal("weather.now").calls] == ["/now"]
 
 
+async def test_ordered(client, stub, journal):
+    stub("weather", "GET", "/now", name="second", after="first", times="0..",
+         reply={"json": {"celsius": 2}})
+    stub("weather", "GET", "/now", name="first", times=1, reply={"json": {"celsius": 1}},
+         sets={"day": "over"})
+    stub("weather", "GET", "/now", name="third", needs={"day": "over"}, times="0..",
+         reply={"json": {"celsius": 3}})
+    got = [await (await client.get("/weather")).get_json() for _ in range(2)]
+    assert [one["celsius"] for one in got] == [1, 3]
+    assert journal.order == ("weather.first", "weather.third")
+    stub("weather", "GET", "/now", name="last", after="third", reply={"json": {"celsius": 4}})
+    await client.get("/weather")
+    assert journal.order[-1] == "weather.last"
+    stub("weather", "GET", "/other", name="never", after="last", times="0..", reply={})
+
+
+async def test_refused(client, stub):
+    stub("weather", reply={"fault": "refused"})
+    assert (await client.get("/weather")).status_code == 500
+
+
 async def test_journal_is_of_one_test(client, journal):
     assert journal("weather").count == 0
     with pytest.raises(Exception, match="there is no stand-in 'wether'"):
@@ -110,7 +131,7 @@ def test_a_test_declares_stubs_for_itself_alone(project: Project) -> None:
     code, output = project.harness("test", "--target", "inproc")
 
     assert code == 0, output
-    assert "7 tests passed" in output
+    assert "9 tests passed" in output
 
 
 def test_what_is_wrong_with_a_declaration_is_told_with_its_line(project: Project) -> None:
@@ -139,6 +160,9 @@ def test_what_is_wrong_with_a_declaration_is_told_with_its_line(project: Project
         ({"reply": {}, "qery": {}}, "plan/unknown-key", "Did you mean 'query'?"),
         ({"reply": {}, "path": None}, "stubs/path", "needs one of"),
         ({"reply": []}, "stubs/reply", "needs either"),
+        ({"reply": {"delay": "2s..1s"}}, "stubs/delay", "cannot have the delay: 2s is longer"),
+        ({"reply": {"delay": {"p50": "1s"}}}, "plan/missing-key", "'p99'"),
+        ({"reply": {}, "needs": {"cart": 1}}, "plan/wrong-type", "str"),
     ],
 )
 def test_a_declaration_is_read_as_strictly_as_a_file(

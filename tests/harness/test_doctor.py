@@ -85,7 +85,7 @@ def test_a_stub_file_that_is_not_there_is_a_problem(project: Project) -> None:
 
     code, output = project.harness("doctor")
 
-    assert code == 2, output
+    assert code == 64, output
     assert "cannot read the stub file 'wether.toml'" in output
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 
@@ -157,3 +159,17 @@ def test_text_that_is_not_toml() -> None:
         Document("b = 1\na = =", "t.toml")
     assert (raised.value.slug, raised.value.where) == ("plan/not-toml", "t.toml")
     assert "line 2" in raised.value.message
+
+
+def test_many_tables_are_located_as_fast_as_few() -> None:
+    def took(tables: int) -> float:
+        text = "".join(f"[[stub]]\nname = 'a{n}'\nreply = {{}}\n" for n in range(tables))
+        document = Document(text, "many.toml")
+        assert document.where(["stub", 1]) == "many.toml:4"
+        began = time.thread_time()
+        for n in range(500):
+            document.where(["stub", n])
+        return time.thread_time() - began
+
+    took(500)
+    assert took(4000) < 4 * took(500) + 0.01

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import (
+    BrokenOffError,
     EvidenceError,
     HarnessError,
     PlanError,
@@ -24,6 +25,13 @@ from harness.errors import (
 )
 def test_an_error_knows_its_exit_code(kind: type[HarnessError], exit_code: int) -> None:
     assert kind("a/b", "it is so").exit_code == exit_code
+
+
+def test_an_answer_that_broke_off_is_an_error_that_tests_know() -> None:
+    with pytest.raises(ConnectionError, match="GET / broke off") as caught:
+        raise BrokenOffError("GET /")
+
+    assert str(caught.value).startswith("the answer to GET / broke off before it was whole (target")
 
 
 @pytest.mark.parametrize(

@@ -175,9 +175,9 @@ async def test_a_deployment_that_accepts_and_never_answers_does_not_hold_a_test_
 async def test_a_password_in_an_address_is_no_part_of_the_host() -> None:
     with StandIn("shop", parse_stubs(STUBS, "weather.toml"), ["now"]) as shop:
         async with live.Live(shop.url.replace("://", "://user:secret@")) as running:
-            sent = running.wire._headers({"headers": [(b"host", b"localhost")]})  # type: ignore[attr-defined]
+            origin = Client(running, Exchanges()).origin
 
-    assert sent["host"] == shop.url.removeprefix("http://")
+    assert origin.host == shop.url.removeprefix("http://")
 
 
 def test_of_two_addresses_for_one_service_none_is_left_out_in_silence(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.loops import across, aside, result_of
+from harness.loops import across, aside, result_of, within
 
 NAME = contextvars.ContextVar("NAME", default="nobody")
 
@@ -84,3 +84,36 @@ def test_leaving_a_call_across_loops_cancels_it(loop: asyncio.AbstractEventLoop)
         return left.wait(10)
 
     assert aside(loop, function)
+
+
+async def test_a_coroutine_has_the_context_that_it_is_given_and_leaves_the_callers_alone() -> None:
+    token = NAME.set("the caller's")
+
+    async def look() -> tuple[str, str]:
+        before = NAME.get()
+        NAME.set("its own")
+        await asyncio.sleep(0)
+        return before, NAME.get()
+
+    assert await within(contextvars.Context(), look()) == ("nobody", "its own")
+    assert NAME.get() == "the caller's"
+    NAME.reset(token)
+
+
+async def test_what_a_coroutine_in_a_context_raises_and_its_cancellation_come_through() -> None:
+    ended: list[str] = []
+
+    async def fail() -> None:
+        raise LookupError("no such thing")
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("cancelled")
+
+    with pytest.raises(LookupError, match="no such thing"):
+        await within(contextvars.Context(), fail())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(within(contextvars.Context(), wait()), 0.01)
+    assert ended == ["cancelled"]

@@ -134,7 +134,7 @@ def test_an_address_from_the_environment_is_read_as_strictly(
         ('openapi = "shop.yaml"', "openapi = 3", 5, "services.shop.openapi: expected `str`"),
     ],
 )
-def test_what_a_plan_cannot_mean_is_named_with_its_line(
+def test_what_a_profile_or_a_variable_cannot_mean_is_named_with_its_line(
     old: str, new: str, line: int, said: str
 ) -> None:
     with pytest.raises(PlanError) as caught:
@@ -142,3 +142,27 @@ def test_what_a_plan_cannot_mean_is_named_with_its_line(
 
     assert said in caught.value.message
     assert caught.value.where == f"harness.toml:{line}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "provider", "document"),
+    [
+        ('openapi = "shop.yaml"', "shop", "shop.yaml"),
+        ('provider = "shop"', "shop", "shop.yaml"),
+        ('provider = "shop"\nopenapi = "own.yaml"', "shop", "own.yaml"),
+        ('openapi = "own.yaml"', "", "own.yaml"),
+        ("", "", ""),
+    ],
+)
+def test_a_stand_in_for_a_service_of_the_plan_has_its_document(
+    keys: str, provider: str, document: str
+) -> None:
+    plan = parse_plan(
+        '[services.shop]\napp = "shop:app"\nopenapi = "shop.yaml"\n'
+        f'[standins.s]\norigin = "https://s.example.org"\nstubs = []\n{keys}\nmax_age = "2d"',
+        "harness.toml",
+    )
+
+    (standin,) = plan.standins
+    assert (standin.provider, standin.openapi) == (provider, document)
+    assert standin.max_age_s == 172_800

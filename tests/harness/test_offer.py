@@ -342,11 +342,14 @@ def test_an_application_of_another_name_is_not_the_service(suite: Suite) -> None
 
 
 @pytest.mark.parametrize("target", ["inproc", "served"])
-def test_a_request_that_nobody_awaits_is_no_evidence(suite: Suite, target: str) -> None:
+def test_a_request_that_nobody_awaits_is_no_evidence_and_a_fault_of_its_test(
+    suite: Suite, target: str
+) -> None:
     suite.write("test_a.py", "async def test_index(client):\n    assert client.get('/')\n")
     judged = suite.judged("-W", "ignore", target=target)
 
-    assert (judged.outcome, judged.slugs) == (Outcome.UNKNOWN, ["functional/unreached"])
+    assert judged.outcome is Outcome.FAIL
+    assert judged.slugs == ["functional/unreached", "watch/unawaited"]
 
 
 def test_a_client_class_of_a_projects_own_stays_what_it_is(suite: Suite) -> None:

@@ -16,7 +16,7 @@ def test_every_document_of_the_reference_system_can_be_read() -> None:
 
     found = documents(plan, ROOT)
 
-    assert set(found) == {"skeleton", "tokendealer", "dataservice", "weather"}
+    assert set(found) == {"skeleton", "tokendealer", "dataservice", "weather", "slack"}
     assert "/things" in found["skeleton"]["paths"]
 
 

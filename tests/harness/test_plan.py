@@ -228,3 +228,23 @@ def test_services_come_after_those_that_they_call() -> None:
     )
 
     assert [one.name for one in plan.called_by(plan.service)] == ["d", "b", "c"]
+
+
+def test_two_stand_ins_for_one_place_are_refused() -> None:
+    other = PLAN + '\n[standins.twin]\norigin = "https://API.example.org:443/"\nstubs = []\n'
+    text = other + '\n[standins.first]\norigin = "https://api.example.org"\nstubs = []\n'
+
+    with pytest.raises(PlanError, match="both stand in for") as caught:
+        parse_plan(text, "harness.toml")
+
+    assert caught.value.slug == "plan/origin-twice"
+
+
+@pytest.mark.parametrize("port", ["99999", "x"])
+def test_an_origin_whose_port_is_none_is_refused(port: str) -> None:
+    text = PLAN + f'\n[standins.odd]\norigin = "https://api.example.org:{port}"\nstubs = []\n'
+
+    with pytest.raises(PlanError) as caught:
+        parse_plan(text, "harness.toml")
+
+    assert caught.value.slug == "plan/origin"

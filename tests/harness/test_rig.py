@@ -25,3 +25,26 @@ def test_calls_that_no_stub_answers_for_one_reason_are_one_fact(tmp_path: Path) 
     assert told[0].endswith("\n3 such calls")
     assert told[1].startswith("no stub answers GET /when")
     assert "such calls" not in told[1]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "allowed", "told"),
+    [
+        (None, "[]", None),
+        ("http://127.0.0.1:3128", "[]", "*"),
+        ("proxy.example.org:3128", '["proxy.example.org"]', "mine.test,weather.example.org"),
+    ],
+)
+def test_a_proxy_is_asked_only_where_it_is_allowed_and_never_for_a_standin(
+    proxy: str | None, allowed: str, told: str | None,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    known = {"https": proxy, "no": "mine.test"} if proxy else {}
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: dict(known))
+    (tmp_path / "weather.toml").write_text(STUBS)
+    plan = parse_plan(f"allow_hosts = {allowed}\n{PLAN}", "harness.toml")
+
+    with rigged(plan, tmp_path, tmp_path) as rig:
+        env = rig.environment_of(plan.service)
+
+    assert (env.get("no_proxy"), env.get("NO_PROXY")) == (told, told)

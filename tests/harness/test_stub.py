@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import urlencode
 
 import msgspec
@@ -8,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.candidate import explain
 from harness.errors import PlanError
+from harness.latency import Even
 from harness.reply import Reply
-from harness.stub import Call, Request, Stub, Times, choose, difference, explain
+from harness.stub import Call, Request, Stub, Times, difference
 from harness.stubfile import parse_stubs
 
 
@@ -154,55 +155,6 @@ def test_a_body_that_is_not_json_is_a_difference(body: bytes) -> None:
     assert told == "json: wanted {}, got a body that is not JSON"
 
 
-def test_an_explanation_lists_every_candidate_closest_first() -> None:
-    stubs = [
-        stub("method", Request("POST", "/w")),
-        stub("path", Request("GET", "/other")),
-        stub("query", Request("GET", "/w", {"q": "1"})),
-        stub("json", Request("GET", "/w", json=1)),
-        stub("header", Request("GET", "/w", headers={"A": "b"})),
-    ]
-    lines = explain(stubs, call(query="x=y")).splitlines()
-    assert lines[0] == "no stub answers GET /w?x=y"
-    assert [line.split()[0] for line in lines[1:]] == ["json", "header", "query", "path", "method"]
-    assert lines[3] == "  query (s.toml:query): query q: wanted '1', got nothing"
-
-
-def test_a_stub_that_is_used_up_answers_no_more_and_is_explained_last() -> None:
-    asked = Request("GET", "/w")
-    twice = Stub("twice", asked, (Reply(),), "s.toml:1", Times(1, 2))
-    other = stub("other", Request("POST", "/w"))
-    assert choose([twice, other], call(), {"twice": 1}) is twice
-    assert choose([twice, other], call(), {"twice": 2}) is None
-    assert explain([twice, other], call(), {"twice": 2}).splitlines()[1:] == [
-        "  other (s.toml:other): method: wanted POST, got GET",
-        "  twice (s.toml:1): used up: answered 2 of 2",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "times"),
-    [(2, (2, 2)), ("2", (2, 2)), ("1..", (1, None)), ("0..3", (0, 3)), ("0..", (0, None))],
-)
-def test_how_often_is_a_number_or_a_range(text: int | str, times: tuple[int, int | None]) -> None:
-    assert Times.parse(text) == times
-    assert Times.parse(str(Times(*times))) == times
-
-
-def test_an_explanation_without_candidates_says_so() -> None:
-    assert explain([], call()) == "no stub answers GET /w: none is selected"
-
-
-def test_the_first_stub_that_matches_is_chosen() -> None:
-    special, general = (
-        stub("special", Request("GET", "/w", {"q": "1"})),
-        stub("g", Request("GET", "/w")),
-    )
-    assert choose([special, general], call(query="q=1")) is special
-    assert choose([special, general], call()) is general
-    assert choose([special], call()) is None
-
-
 def test_replies_are_given_in_order_and_the_last_for_ever() -> None:
     one = stub("s", Request("GET", "/w"), Reply(201), Reply(202), Reply(203))
     assert [one.reply(used).status for used in range(5)] == [201, 202, 203, 203, 203]
@@ -250,7 +202,7 @@ text = "fine"
     )
     assert (first.name, first.where) == ("current", "w.toml:2")
     assert first.request.query == {"q": "London", "tag": ["a", "b"]}
-    assert first.reply(0).delay_s == 0.05
+    assert first.reply(0).latency == Even(0.05, 0.05)
     assert (second.name, second.where) == ("troubled", "w.toml:7")
     assert second.request.json == {"a": True}
     assert [reply.status for reply in second.replies] == [503, 200]
@@ -286,6 +238,20 @@ def asking(more: str, path: str = 'path = "/", ') -> str:
         (HEAD + "reply = { status = 99 }", "plan/wrong-type", "s.toml:4", ">= 200"),
         (HEAD + "reply = { status = 600 }", "plan/wrong-type", "s.toml:4", "<= 599"),
         (HEAD + "reply = { headers = { A = 1 } }", "plan/wrong-type", "s.toml:4", "expected `str`"),
+        ("[[stub]]\nname = 'a'\nreply = {}", "plan/missing-key", "s.toml:1", "only the fault"),
+        (HEAD + "reply = { fault = 'refused' }", "stubs/fault", "s.toml:4", "leave 'request' out"),
+        (
+            "[[stub]]\nname = 'a'\ntimes = 2\nreply = { fault = 'refused' }",
+            "stubs/fault",
+            "s.toml:1",
+            "gives more than the fault 'refused'",
+        ),
+        (
+            "[[stub]]\nname = 'a'\nreply = { fault = 'refused', delay = '1s' }",
+            "stubs/fault",
+            "s.toml:1",
+            "gives more than the fault 'refused'",
+        ),
         (HEAD + "reply = { delay = '2' }", "plan/duration", "s.toml:4", "'2'"),
         (
             HEAD + "[[stub.replies]]\n[[stub.replies]]\nstatus = 200\ndelay = '2 sec'",
@@ -352,6 +318,15 @@ def test_a_bad_file_is_named_with_its_line(text: str, slug: str, where: str, say
     assert says in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [(2, (2, 2)), ("2", (2, 2)), ("1..", (1, None)), ("0..3", (0, 3)), ("0..", (0, None))],
+)
+def test_how_often_is_a_number_or_a_range(text: int | str, times: tuple[int, int | None]) -> None:
+    assert Times.parse(text) == times
+    assert Times.parse(str(Times(*times))) == times
+
+
 names = st.sampled_from(["a", "b"])
 values = st.sampled_from(["", "1", "2"])
 json_values = st.recursive(
@@ -359,35 +334,6 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2),
     max_leaves=4,
 )
-requests = st.builds(
-    Request,
-    method=st.sampled_from(["GET", "POST"]),
-    path=st.sampled_from(["/", "/w"]),
-    query=st.dictionaries(names, values | st.lists(values, max_size=2), max_size=2),
-    headers=st.dictionaries(names, values, max_size=1),
-    json=st.just(msgspec.UNSET) | json_values,
-)
-calls = st.builds(
-    Call,
-    method=st.sampled_from(["GET", "POST"]),
-    path=st.sampled_from(["/", "/w"]),
-    query=st.lists(st.builds("{}={}".format, names, values), max_size=3).map("&".join)
-    | st.text(max_size=8),
-    headers=st.dictionaries(names, values, max_size=2),
-    body=json_values.map(msgspec.json.encode) | st.binary(max_size=8),
-)
-
-
-@given(st.lists(requests, max_size=4), calls)
-def test_what_is_chosen_and_what_is_explained_are_the_same_story(
-    asked_for: list[Request], asked: Call
-) -> None:
-    stubs = [stub(f"s{number}", request) for number, request in enumerate(asked_for)]
-    matching = [one for one in stubs if difference(one.request, asked) is None]
-    assert choose(stubs, asked) is (matching[0] if matching else None)
-    told = explain(stubs, asked)
-    for one in stubs:
-        assert (f"  {one.name} ({one.where})" in told) is (one not in matching)
 
 
 @given(json_values, json_values)
@@ -455,6 +401,6 @@ def test_one_field_that_is_changed_never_matches_and_is_named(request: Request, 
         "header": {"headers": dict.fromkeys(asked.headers, "changed")},
         "body": {"body": b"changed\n"},
     }
-    told = explain([stub("s", request)], replace(asked, **changes[field]))  # type: ignore[arg-type]  # each is its field's
+    told = explain([stub("s", request)], msgspec.structs.replace(asked, **changes[field]))
     named = given_body if field == "body" else field
     assert told.splitlines()[1].startswith(f"  s (s.toml:s): {named}")

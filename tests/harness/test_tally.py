@@ -10,8 +10,8 @@ samples = st.builds(
     Sample,
     scenario=st.sampled_from(["read", "write"]),
     step=st.sampled_from([None, "GET /", "POST /users"]),
-    due_ns=st.integers(0, 10**9),
-    sent_ns=st.integers(10**9, 2 * 10**9),
+    due_ns=st.just(10**9) | st.integers(0, 10**9),
+    sent_ns=st.just(10**9) | st.integers(10**9, 2 * 10**9),
     done_ns=st.integers(2 * 10**9, 3 * 10**9),
     status=st.sampled_from([None, 200, 404, 500]),
     failure=st.sampled_from([None, *FailureKind]),
@@ -31,6 +31,15 @@ def test_merging_the_tallies_of_two_processes_equals_the_tallies_of_one(
     one: list[Sample], other: list[Sample]
 ) -> None:
     assert merged(folded(one) + folded(other)) == merged(folded(one + other))
+
+
+@given(st.lists(samples))
+def test_folding_a_stream_is_adding_each_of_its_samples(stream: list[Sample]) -> None:
+    alone = [Tally(sample.scenario, sample.step) for sample in stream]
+    for tally, sample in zip(alone, stream, strict=True):
+        tally.add(sample)
+
+    assert merged(folded(stream)) == merged(alone)
 
 
 @given(st.lists(samples))

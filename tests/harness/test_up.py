@@ -130,7 +130,7 @@ def test_a_refused_outside_call_is_printed_as_it_happens(project: Project, up: S
     with pytest.raises(urllib.error.HTTPError):
         get(f"{running.urls['shop']}/weather")
 
-    running.until("shop called weather.example.org:80, which is outside loopback")
+    running.until("shop called weather.example.org:80, which was refused: ")
 
 
 def test_ports_can_be_fixed(up: Start) -> None:
@@ -282,3 +282,40 @@ def test_a_service_that_the_profile_has_an_address_of_is_not_started(
     assert re.search(r"^shop +\{env\.SHOP\}  elsewhere$", seen, re.M)
     assert "starting till" in seen
     assert "starting shop" not in seen
+
+
+CHAIN = """
+import os
+from urllib.request import urlopen
+
+from quart import Quart
+
+
+def create_app():
+    app = Quart(__name__)
+
+    @app.get("/")
+    async def index():
+        return {}
+
+    @app.before_serving
+    async def start():
+        if "NEXT_URL" in os.environ:
+            urlopen(os.environ["NEXT_URL"]).close()
+
+    return app
+"""
+
+
+def test_those_that_are_called_start_before_their_callers(project: Project, up: Start) -> None:
+    (project.root / "chain.py").write_text(CHAIN)
+    called = {"one": "two", "two": "three", "three": ""}
+    (project.root / "harness.toml").write_text(
+        "\n".join(
+            f'[services.{name}]\napp = "chain:create_app()"\n'
+            + (f'env = {{ NEXT_URL = "{{{other}.url}}" }}\n' if other else "")
+            for name, other in called.items()
+        )
+    )
+
+    assert set(up().urls) == set(called)

@@ -8,35 +8,31 @@ import aiohttp
 import pytest
 from quart.testing import QuartClient
 
-from tests.functional.dataservice.conftest import Headers, slack_id, token
+from tests.functional.dataservice.conftest import Headers, Token, slack_id
 
 Ask = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 NewUser = Callable[[str], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
-async def writer() -> Headers:
+async def writer(token: Token) -> Headers:
     """Who may make users."""
-    return await token("dataservice-writer")
+    return await token("writer")
 
 
 @pytest.fixture
-async def someone_in(writer: Headers) -> AsyncIterator[NewUser]:
+async def someone_in(writer: Headers, undo: Callable[..., None]) -> AsyncIterator[NewUser]:
     """Makes a user who is there, and tells the Slack id."""
     url = os.environ["DATASERVICE_URL"]
-    made = []
     async with aiohttp.ClientSession(headers=writer, raise_for_status=True) as session:
 
         async def make(location: str) -> str:
             user = {"slack_id": slack_id(), "name": "Ada", "location": location}
             async with session.post(f"{url}/api/users", json=user) as reply:
-                made.append(reply.headers["Location"])
+                undo(session.delete, f"{url}{reply.headers['Location']}")
             return user["slack_id"]
 
         yield make
-        for path in made:
-            async with session.delete(f"{url}{path}"):
-                pass
 
 
 @pytest.fixture

@@ -1,46 +1,34 @@
 """Tokens of the real tokendealer, and users that are gone after the test that made them."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import pytest
 from quart.testing import QuartClient
 
 Headers = dict[str, str]
+Token = Callable[[str], Awaitable[Headers]]
 NewUser = Callable[..., Awaitable[dict[str, Any]]]
 
 
-async def token(client_id: str, **asked: str) -> Headers:
-    """A token for the dataservice, as the header that it is sent in."""
-    name = f"{client_id.upper().replace('-', '_')}_SECRET"
-    secret = os.environ.get(name, f"{client_id}-secret-for-tests")
-    form = {"client_id": client_id, "client_secret": secret, "audience": "dataservice"}
-    form |= {"grant_type": "client_credentials", **asked}
-    url = f"{os.environ['TOKENDEALER_URL'].rstrip('/')}/oauth/token"
-    async with aiohttp.ClientSession() as session, session.post(url, data=form) as reply:
-        reply.raise_for_status()
-        return {"Authorization": f"Bearer {(await reply.json())['access_token']}"}
-
-
 @pytest.fixture(scope="session")
-async def writer() -> Headers:
+async def writer(token: Token) -> Headers:
     """Who may read and write."""
-    return await token("dataservice-writer")
+    return await token("writer")
 
 
 @pytest.fixture(scope="session")
-async def reader() -> Headers:
+async def reader(token: Token) -> Headers:
     """Who may read."""
     return await token("reader")
 
 
 @pytest.fixture(scope="session")
-async def only_writer() -> Headers:
+async def only_writer(token: Token) -> Headers:
     """Who may write and not read."""
-    return await token("dataservice-writer", scope="users:write")
+    return await token("only-writer")
 
 
 def slack_id() -> str:
@@ -49,21 +37,18 @@ def slack_id() -> str:
 
 
 @pytest.fixture
-async def new_user(client: QuartClient, writer: Headers) -> AsyncIterator[NewUser]:
+async def new_user(client: QuartClient, writer: Headers, undo: Callable[..., None]) -> NewUser:
     """Makes users of this test's own: the target may outlive us and serve others."""
-    made = []
 
     async def make(**facts: Any) -> dict[str, Any]:
         sent = {"slack_id": slack_id(), "name": "Ada", **facts}
         response = await client.post("/api/users", json=sent, headers=writer)
         assert response.status_code == 201
         user: dict[str, Any] = await response.get_json()
-        made.append(user["url"])
+        undo(client.delete, user["url"], headers=writer)
         return user
 
-    yield make
-    for url in made:
-        await client.delete(url, headers=writer)
+    return make
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from quart import Response
 from quart.testing import QuartClient
 from werkzeug.datastructures import WWWAuthenticate
 
-from .conftest import Headers, slack_id, token
+from .conftest import Headers, Token, slack_id
 
 pytestmark = pytest.mark.service("dataservice")
 
@@ -111,10 +111,9 @@ async def test_a_token_that_the_dealer_did_not_sign_is_refused(
 
 
 async def test_a_token_for_another_service_is_refused(
-    client: QuartClient, user: dict[str, Any]
+    client: QuartClient, user: dict[str, Any], token: Token
 ) -> None:
-    other = await token("admin", audience="tokendealer")
-    response = await client.get(user["url"], headers=other)
+    response = await client.get(user["url"], headers=await token("admin"))
 
     assert response.status_code == 401
     assert (await response.get_json())["detail"] == "The token: wrong audience."

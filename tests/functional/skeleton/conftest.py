@@ -1,6 +1,6 @@
 """What several of the functional tests need. The harness supplies `client`, for any target."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,9 +8,9 @@ from quart.testing import QuartClient
 
 
 @pytest.fixture
-async def thing(client: QuartClient) -> AsyncIterator[dict[str, Any]]:
+async def thing(client: QuartClient, undo: Callable[..., None]) -> dict[str, Any]:
     """A thing of this test's own, gone after it: the target may outlive us and serve others."""
     sent = {"name": "kettle", "colour": "red", "place": "kitchen/top-shelf"}
     created: dict[str, Any] = await (await client.post("/things", json=sent)).get_json()
-    yield created
-    await client.delete(f"/things/{created['id']}")
+    undo(client.delete, f"/things/{created['id']}")
+    return created

@@ -97,6 +97,18 @@ def test_served_tests_of_which_none_reached_the_server_are_unknown() -> None:
     )
 
 
+def test_clients_of_an_application_that_nobody_named_are_told_of_the_option() -> None:
+    alone = facts.Tested(
+        nodeid="t.py::test_o", where="t.py:9", outcome="passed", duration_s=0.1, exchanges=0,
+        apart=1, target="http://127.0.0.1:5000",
+    )  # fmt: skip
+
+    judgement, _ = judge(PART, (BEGUN, alone, ENDED))
+
+    (finding,) = [one for one in judgement.findings if one.slug == "functional/unreached"]
+    assert "--app MODULE:ATTR" in finding.next_step
+
+
 def test_a_test_that_did_not_reach_its_target_is_listed() -> None:
     judgement, (row,) = judge(PART, (BEGUN, result(), result(exchanges=0, name="b"), ENDED))
 

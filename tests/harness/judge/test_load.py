@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -115,11 +114,12 @@ def test_a_generator_that_others_kept_waiting_has_counted_its_failures_all_the_s
     assert outcome_of(load_of(["failures == 0"]), late) is Outcome.UNKNOWN
 
 
-def test_rebased_requests_are_added_up_over_processes_and_seconds() -> None:
+def test_rebased_requests_and_aiohttps_are_added_up_over_processes_and_seconds() -> None:
     below = [
         msgspec.structs.replace(
             snapshot(hundred(), process=process, number=number, final=number == 2),
             rebased={"http://localhost:5000": 10},
+            by_aiohttp={"websocket": 1},
         )
         for process in (0, 1)
         for number in (1, 2)
@@ -128,6 +128,7 @@ def test_rebased_requests_are_added_up_over_processes_and_seconds() -> None:
     _, _, run, _ = judged(load_of(["failures == 0"], processes=2), *below)
 
     assert run.rebased == {"http://localhost:5000": 40}
+    assert run.by_aiohttp == {"websocket": 4}
 
 
 def test_a_scenario_whose_name_has_two_lines_is_quoted_on_one() -> None:
@@ -282,7 +283,7 @@ def test_a_rate_that_the_scenarios_own_pauses_kept_down_is_unknown() -> None:
 
     assert outcome is Outcome.UNKNOWN
     assert "pauses" in found["load/rate-not-reached"].message
-    busy = [replace(one, done_ns=3900 * MS) for one in late]
+    busy = [one._replace(done_ns=3900 * MS) for one in late]
     assert outcome_of(begun, snapshot(busy)) is Outcome.FAIL
 
 

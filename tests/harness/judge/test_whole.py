@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from harness.evidence import Environment, Facts, Identity
 from harness.judge.whole import fold, headline
 from harness.record import Record
 from harness.verdict import Finding, Outcome
+from harness.waiver import Waiver
 
 LIMITS = ("complexity.max <= 10",)
 ENVIRONMENT = Environment(
@@ -42,14 +44,17 @@ def served(outcome: facts.TestOutcome) -> tuple[facts.Fact, ...]:
     )
 
 
-def folded(*asked: str, **parts: tuple[facts.Fact, ...]) -> Record:
+def folded(
+    *asked: str, waivers: tuple[Waiver, ...] = (), only: bool = False,
+    **parts: tuple[facts.Fact, ...],
+) -> Record:  # fmt: skip
     """Fold the parts given; ``functional_served`` is the part functional-served."""
     by_part = {name.replace("_", "-"): found for name, found in parts.items()}
     identity = Identity(
         run_id="r", started_at="2026-01-01T00:00:00+00:00", asked=asked, plan_source="",
-        environment=ENVIRONMENT,
+        environment=ENVIRONMENT, waivers=waivers, whole=not only,
     )  # fmt: skip
-    return fold(identity, Facts(by_part))
+    return fold(identity, Facts(by_part), asked if only else None)
 
 
 def test_a_whole_run_without_anything_bad_passes() -> None:
@@ -193,3 +198,47 @@ def test_a_stub_is_not_stale_where_workers_left_out_tests(
     )  # fmt: skip
 
     assert record.outcome is outcome
+
+
+def waiver(until: date = date(2026, 2, 1), path: str = "t.py*") -> Waiver:
+    return Waiver(
+        slug="functional/failed", path=path, reason="known", until=until, where="harness.toml:9"
+    )
+
+
+def test_a_failure_that_is_waived_is_kept_and_counts_no_more() -> None:
+    record = folded("functional-served", functional_served=served("failed"), waivers=(waiver(),))
+
+    assert record.outcome is Outcome.PASS
+    (finding,) = record.findings
+    assert (finding.outcome, finding.waiver is not None) == (Outcome.FAIL, True)
+    assert Record.from_json(record.to_json(), "record.json") == record
+
+
+def test_a_waiver_that_ended_before_the_run_began_holds_no_more() -> None:
+    ended = waiver(date(2025, 12, 31))
+
+    record = folded("functional-served", functional_served=served("failed"), waivers=(ended,))
+
+    assert record.outcome is Outcome.FAIL
+    assert "its waiver (harness.toml:9) ended on 2025-12-31: known" in record.findings[0].message
+
+
+def test_an_unknown_cannot_be_waived() -> None:
+    everything = Waiver(
+        slug="evidence/missing-part", path="*", reason="known", until=date(2026, 2, 1)
+    )
+
+    assert folded("gates", waivers=(everything,)).outcome is Outcome.UNKNOWN
+
+
+def test_a_waiver_that_nothing_needs_fails_a_whole_run_and_is_noticed_in_a_part_of_one() -> None:
+    parts = {"gates": gates(), "functional_served": served("passed")}
+
+    whole = folded("gates", "functional-served", waivers=(waiver(),), **parts)
+    part = folded("functional-served", only=True, waivers=(waiver(),), **parts)
+
+    assert whole.outcome is Outcome.FAIL
+    assert "waivers/unused" in {finding.slug for finding in whole.findings}
+    assert part.outcome is Outcome.PASS
+    assert [notice.slug for notice in part.notices] == ["waivers/unused"]

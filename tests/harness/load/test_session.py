@@ -347,7 +347,7 @@ async def test_it_has_what_aiohttps_session_has(service: Service, measured: Make
     for verb in ("get", "post", "put", "patch", "delete", "options", "head"):
         async with getattr(session, verb)("/") as response:
             assert response.method == verb.upper()
-            assert isinstance(response, aiohttp.ClientResponse)
+            assert response.status == 200
     both = await asyncio.gather(session.get("/a"), asyncio.create_task(session.get("/b")))
     for response in both:
         assert await response.text() == "hello"

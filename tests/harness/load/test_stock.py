@@ -9,7 +9,8 @@ import pytest
 from tests.harness.project import Project
 
 ROOT = Path(__file__).parents[3]
-FILES = sorted(path.name for path in (ROOT / "scenarios").glob("*.py"))
+PLANNED = ("skeleton.py", "dataservice_mix.py", "actions.py")  # tox -e molotov runs these
+FILES = sorted({path.name for path in (ROOT / "scenarios").glob("*.py")} - {*PLANNED})
 
 
 @pytest.fixture
@@ -20,9 +21,8 @@ def project(tmp_path: Path) -> Project:
 @pytest.mark.parametrize("name", FILES)
 def test_a_scenario_file_runs_under_the_stock_runner(project: Project, name: str) -> None:
     text = (ROOT / "harness.toml").read_text()
-    service = {"skeleton.py": "skeleton", "actions.py": "actions"}.get(name, "dataservice")
     plan = text.partition("[tests]")[0] + (
-        f'[load.it]\nscenarios = "scenarios/{name}"\npace = "1/s for 1s"\nservice = "{service}"\n'
+        f'[load.it]\nscenarios = "scenarios/{name}"\npace = "1/s for 1s"\nservice = "dataservice"\n'
     )
     (project.root / "harness.toml").write_text(plan)
     for folder in ("scenarios", "fixtures"):

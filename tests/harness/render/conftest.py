@@ -115,6 +115,12 @@ def representative() -> Record:
                 "the service logged: OperationalError: database is locked",
                 next_step="harness test 'tests/functional/test_things.py::test_a_thing_is_kept' "
                 "--target served",
+                evidence=tuple(
+                    f"{n}. POST /things: 500 in 12 ms\n"
+                    f"curl -i --data-raw 'a=1' http://127.0.0.1:41001/things/{n}\n"
+                    "answer 500\n  content-type: text/plain"
+                    for n in range(1, 6)
+                ),
             ),
             Finding(
                 slug="load/objective-missed", outcome=Outcome.FAIL, where="mix (scenarios/mix.py)",
@@ -224,6 +230,7 @@ def huge(representative: Record) -> Record:
         slug="functional/failed", outcome=Outcome.FAIL, where="tests/functional/test_things.py:41",
         message="\n".join('assert "<&>" == ' + "x" * 150 for _ in range(200)),
         next_step="harness test " + "tests/functional/" + "y" * 300,
+        evidence=("1. GET /: 500\ncurl -i http://localhost/\n" + "<z>" * 5000,) * 11,
     )  # fmt: skip
     return msgspec.structs.replace(
         representative,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from harness.record import Record
+from harness.record import Notice, Record
 from harness.render import Renderer, html, text
-from harness.verdict import Finding, Outcome
+from harness.verdict import Finding, Outcome, Waived
 
 GOLDEN = """\
 FAIL: tests/functional/test_things.py::test_a_thing_is_kept [served] (and 2 more)
@@ -22,6 +22,13 @@ FAIL     tests/functional/test_things.py:41 (functional/failed)
 
          the service logged: OperationalError: database is locked
          next: harness test 'tests/functional/test_things.py::test_a_thing_is_kept' --target served
+         1. POST /things: 500 in 12 ms
+           curl -i --data-raw 'a=1' http://127.0.0.1:41001/things/1
+         2. POST /things: 500 in 12 ms
+           curl -i --data-raw 'a=1' http://127.0.0.1:41001/things/2
+         3. POST /things: 500 in 12 ms
+           curl -i --data-raw 'a=1' http://127.0.0.1:41001/things/3
+         2 more exchanges, see report.html
 FAIL     mix (scenarios/mix.py) (load/objective-missed)
          write "POST /api/users" p95 < 80ms
          measured 80.04 ms, limit 80 ms
@@ -66,7 +73,7 @@ def changed(record: Record, **changes: object) -> Record:
 
 def test_a_run_is_summarised_on_one_screen(representative: Record) -> None:
     assert text.render(representative) == GOLDEN
-    assert len(GOLDEN.splitlines()) <= 50
+    assert len(GOLDEN.splitlines()) <= 55
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -128,7 +135,7 @@ def test_long_lists_are_cut_and_say_so(huge: Record) -> None:
     assert "and 1,992 more FAIL findings, see report.html" in shown
     assert "and 8 more loads, see report.html" in shown
     assert "and 1,991 more reasons, see report.html" in shown
-    assert len(shown.splitlines()) < 150
+    assert len(shown.splitlines()) < 160
 
 
 def test_rows_that_the_generator_spoiled_are_marked(representative: Record) -> None:
@@ -162,6 +169,17 @@ def test_requests_that_were_sent_to_the_target_instead_are_named_in_both(
     assert "Sent to the target instead" not in text.render(representative)
 
 
+def test_requests_that_aiohttp_sent_are_named_in_both(representative: Record) -> None:
+    sent = {"websocket": 1, "data (FormData)": 1200}
+    run = msgspec.structs.replace(representative.loads[0], by_aiohttp=sent)
+    record = changed(representative, loads=[run, *representative.loads[1:]])
+    said = "1,201 requests sent by aiohttp: 1,200 (data (FormData)), 1 (websocket)."
+
+    assert said in text.render(record)
+    assert said in html.render(record)
+    assert "sent by aiohttp" not in text.render(representative)
+
+
 def test_rows_of_a_load_that_recorded_no_run_are_shown(representative: Record) -> None:
     shown = text.render(changed(representative, loads=[]))
     assert "Load mix: nothing else recorded\n" in shown
@@ -172,6 +190,25 @@ def test_expected_failures_have_columns_where_there_are_some(representative: Rec
     row = msgspec.structs.replace(representative.functional[0], xfailed=3)
     assert "xfailed" not in text.render(representative)
     assert "xfailed" in text.render(changed(representative, functional=[row]))
+
+
+def test_what_is_waived_and_what_is_noticed_is_listed_in_both_and_counts_as_neither(
+    representative: Record,
+) -> None:
+    waived = Finding(
+        slug="watch/tasks", outcome=Outcome.FAIL, where="shop.py:3", message="it goes on",
+        waiver=Waived("mended in May", "2026-05-31"),
+    )  # fmt: skip
+    notice = Notice(slug="watch/error-log", where="shop.py:9", message="ERROR shop: no\ntest: t")
+    record = msgspec.structs.replace(
+        representative, findings=[*representative.findings, waived], notices=[notice]
+    )
+
+    for page in (text.render(record), html.render(record)):
+        assert "Waived" in page
+        assert "shop.py:3 (watch/tasks): it goes on; until 2026-05-31: mended in May" in page
+        assert "shop.py:9 (watch/error-log): ERROR shop: no; test: t" in page
+        assert page.count("it goes on") == 1
 
 
 def test_the_module_is_a_renderer() -> None:

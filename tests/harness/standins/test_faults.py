@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 
@@ -12,7 +13,9 @@ import httpx
 import pytest
 import requests
 
+from harness.errors import HarnessError, UsageError
 from harness.reply import FAULTS
+from harness.standins.certificates import Certificates
 from harness.standins.server import StandIn
 from harness.stubfile import parse_stubs
 
@@ -94,6 +97,9 @@ def test_what_is_sent_before_each_end(standin: StandIn) -> None:
     assert (headers.endswith(b"Content-Length: 1000\r\n\r\n"), is_reset) == (True, True)
     cut, is_reset = got["truncated"]
     assert (cut.endswith(b"\r\n\r\n" + b"x" * 500), is_reset) == (True, False)
+    whole, is_reset = got["wrong-length"]
+    assert b"Content-Length: 500\r\n" in whole
+    assert (whole.endswith(b"\r\n\r\n" + b"x" * 1000), is_reset) == (True, False)
     told, is_reset = got["malformed"]
     assert (told.startswith(b"HTTP/"), is_reset) == (False, False)
     assert standin.unmatched == 0
@@ -122,6 +128,14 @@ async def test_aiohttp(standin: StandIn, fault: str, error: type[Exception]) -> 
         if fault in FAULTS:
             async with session.post(f"/{fault}") as response:
                 assert await response.text() == "fine"
+
+
+def test_a_length_that_is_wrong_cuts_the_body_of_a_client_that_believes_it(
+    standin: StandIn,
+) -> None:
+    got = requests.post(f"{standin.url}/wrong-length", timeout=PATIENCE_S)
+
+    assert (got.status_code, got.text) == (200, BODY[:500])
 
 
 async def test_aiohttp_asks_once_more_by_itself_where_asking_twice_does_no_harm() -> None:
@@ -232,3 +246,103 @@ def test_a_client_that_gave_up_on_silence_is_forgotten(standin: StandIn) -> None
         time.sleep(0.001)
 
     assert not standin._connections
+
+
+DOWN = """
+[[stub]]
+name = "down"
+reply = { fault = "refused" }
+"""
+
+
+def is_refused(standin: StandIn) -> bool:
+    try:
+        connect(standin).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_connections_are_refused_while_that_is_selected_and_the_port_stays() -> None:
+    stubs = parse_stubs(STUBS + DOWN, "s.toml")
+    standin = StandIn("weather", stubs, ["plain"])
+    with standin:
+        url = standin.url
+        for _ in range(3):
+            assert requests.get(f"{url}/plain", timeout=PATIENCE_S).text == "plain"
+            standin.select(["down"])
+            assert is_refused(standin)
+            assert standin.unused() == {}
+            standin.select(["down"])
+            standin.select()
+        assert (standin.url, standin.uses["down"], standin.unmatched) == (url, 6, 0)
+        standin.select(["down"])
+    standin.select()
+    with standin:
+        assert not is_refused(standin)
+
+
+def test_what_is_under_way_ends_when_connections_are_refused() -> None:
+    stubs = parse_stubs(STUBS + DOWN, "s.toml")
+    with StandIn("weather", stubs, ["timeout"]) as standin, connect(standin) as sock:
+        sock.sendall(b"POST /timeout HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+        while not standin.asked().count:
+            time.sleep(0.001)
+        standin.select(["down"])
+        with contextlib.suppress(ConnectionResetError):
+            assert sock.recv(1) == b""
+
+
+def test_a_stand_in_may_refuse_from_the_start_and_listen_for_what_a_test_declares() -> None:
+    with StandIn("weather", parse_stubs(STUBS + DOWN, "s.toml"), ["down"]) as standin:
+        assert is_refused(standin)
+        standin.select(["plain"])
+        assert requests.get(f"{standin.url}/plain", timeout=PATIENCE_S).text == "plain"
+        (declared,) = parse_stubs(DOWN.replace("down", "mine"), "t.py")
+        standin.declare(declared)
+        assert is_refused(standin)
+
+
+def handshake(standin: StandIn, client: ssl.SSLContext) -> None:
+    address = ("127.0.0.1", standin.tls_port)
+    with socket.create_connection(address, timeout=PATIENCE_S) as sock:
+        client.wrap_socket(sock, server_hostname="api.example").close()
+
+
+def test_no_handshake_succeeds_while_the_fault_of_tls_is_selected() -> None:
+    stubs = parse_stubs(STUBS + DOWN.replace("refused", "tls"), "s.toml")
+    certificates = Certificates()
+    client = ssl.create_default_context(cadata=certificates.authority())
+    tls = certificates.context_for("api.example")
+    with StandIn("weather", stubs, ["plain"], tls=tls) as standin:
+        for _ in range(2):
+            handshake(standin, client)
+            standin.select(["down"])
+            with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+                handshake(standin, client)
+            assert standin.unused() == {}
+            assert not is_refused(standin)
+            standin.select()
+        assert requests.get(f"{standin.url}/plain", timeout=PATIENCE_S).text == "plain"
+
+
+def test_tls_that_is_not_there_cannot_fail() -> None:
+    stubs = parse_stubs(STUBS + DOWN.replace("refused", "tls"), "s.toml")
+    with StandIn("weather", stubs, ["plain"]) as standin, pytest.raises(UsageError) as caught:
+        standin.select(["down"])
+
+    assert (caught.value.slug, "no TLS" in caught.value.message) == ("stubs/fault", True)
+
+
+def test_a_port_that_was_taken_meanwhile_is_told() -> None:
+    with StandIn("weather", parse_stubs(STUBS + DOWN, "s.toml"), ["down"]) as standin:
+        port = int(standin.url.rpartition(":")[2])
+        with contextlib.ExitStack() as open_:
+            try:
+                open_.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                return  # this system keeps a port that nothing listens on
+            with pytest.raises(HarnessError, match="'weather' did not start"):
+                standin.select(["plain"])
+        standin.select(["plain"])
+        assert requests.get(f"{standin.url}/plain", timeout=PATIENCE_S).text == "plain"

@@ -11,7 +11,10 @@ import pytest
 from harness import plan
 from harness.errors import HarnessError, PlanError, UsageError
 from harness.standins.group import StandIns, standin_of
+from harness.standins.ledger import MAX_CALLS
 from harness.standins.server import StandIn
+from harness.stub import Call
+from harness.stubfile import parse_stubs
 
 
 def text_of(*names: str, path: str = "/{name}") -> str:
@@ -203,3 +206,73 @@ times = {times}
         assert get(group.addresses()["t.url"] + "/twice") == "501 no-stub"
     (told,) = group.take_unmatched()
     assert "\n  twice (t.toml:2): used up: answered 2 of 2" in told
+
+
+def test_the_order_of_calls_is_over_all_stand_ins(tmp_path: Path) -> None:
+    standins = [
+        StandIn(name, parse_stubs(text_of("a", "b"), "s.toml"), ["a", "b"])
+        for name in ("one", "two")
+    ]
+    group = StandIns(standins, tmp_path)
+    one, two = standins
+    for standin, path in ((two, "/a"), (one, "/b"), (two, "/b"), (one, "/none"), (two, "/a")):
+        standin.answer(Call("GET", path, "", {}, b""))
+
+    assert group.order == ("two.a", "one.b", "two.b", "one", "two.a")
+    group.select(["one.a"])
+    assert group.order == ()
+
+
+def test_an_order_of_which_a_part_is_not_kept_is_not_told(tmp_path: Path) -> None:
+    standin = StandIn("one", parse_stubs(text_of("a"), "s.toml"), ["a"])
+    for _ in range(MAX_CALLS + 1):
+        standin.answer(Call("GET", "/a", "", {}, b""))
+
+    with pytest.raises(HarnessError, match=f"of {MAX_CALLS + 1} calls the last {MAX_CALLS} are"):
+        _ = StandIns([standin], tmp_path).order
+
+
+def test_a_stub_that_waits_for_what_never_comes_is_not_understood(root: Path) -> None:
+    (root / "wait.toml").write_text(text_of("pay") + '\nafter = "curent"\n')
+
+    with pytest.raises(PlanError) as raised:
+        standin_of(planned("weather", "weather.toml", "wait.toml"), root)
+
+    assert raised.value.slug == "stubs/unreachable"
+    assert raised.value.where == "wait.toml:1"
+    assert "Did you mean 'current'?" in raised.value.next_step
+
+
+def test_stubs_that_wait_for_each_other_are_not_understood(root: Path) -> None:
+    after = {"login": None, "a": "b", "b": "c", "c": "b"}
+    (root / "s.toml").write_text(
+        "".join(
+            text_of(one) + "\n" + (f"after = '{two}'\n" if two else "")
+            for one, two in after.items()
+        )
+    )
+
+    with pytest.raises(PlanError, match="'b' comes after itself: b after c after b") as raised:
+        standin_of(planned("weather", "s.toml"), root)
+
+    assert raised.value.slug == "stubs/unreachable"
+
+
+@pytest.mark.parametrize(
+    ("needs", "says"),
+    [
+        ('{ page = "2" }', ""),
+        ('{ page = "started" }', ""),
+        ('{ page = "3" }', "needs page to be '3', to which no stub sets it"),
+        ('{ pge = "2" }', "Did you mean 'page'?"),
+    ],
+)
+def test_a_state_must_be_one_that_some_stub_sets(root: Path, needs: str, says: str) -> None:
+    text = f"{text_of('a')}\nneeds = {needs}\n{text_of('b')}\nsets = {{ page = '2' }}\n"
+    (root / "s.toml").write_text(text)
+
+    if says:
+        with pytest.raises(PlanError, match=says.replace("?", r"\?")):
+            standin_of(planned("weather", "s.toml"), root)
+    else:
+        assert set(standin_of(planned("weather", "s.toml"), root).stubs) == {"a", "b"}

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from harness.errors import UsageError
 from harness.reply import Reply
 from harness.standins import journal as module
-from harness.standins.journal import Journal
+from harness.standins.journal import Answer, Journal
 from harness.stub import Call, Request, Stub
 
 
@@ -25,8 +26,8 @@ def journal() -> Journal:
     return Journal("j", [stub("a", "/a"), stub("b", "/b"), stub("c", "/a"), sequence], ["a", "b"])
 
 
-def text(answer: Reply | str) -> str | None:
-    return answer.text if isinstance(answer, Reply) else answer
+def text(answer: Answer | str) -> str | None:
+    return answer.reply.text if isinstance(answer, Answer) else answer
 
 
 def test_the_defaults_are_selected_at_first(journal: Journal) -> None:
@@ -65,7 +66,7 @@ def test_a_sequence_starts_again_with_each_selection(journal: Journal) -> None:
     for _ in range(2):
         journal.select(["sequence"])
         answers = [journal.answer(call("/s")) for _ in range(3)]
-        assert [a.status for a in answers if isinstance(a, Reply)] == [201, 202, 202]
+        assert [a.reply.status for a in answers if isinstance(a, Answer)] == [201, 202, 202]
 
 
 def test_an_unknown_name_changes_nothing(journal: Journal) -> None:
@@ -125,3 +126,90 @@ def test_every_thread_is_counted(journal: Journal) -> None:
     for thread in threads:
         thread.join()
     assert journal.uses["a"] == journal.unmatched == 2000
+
+
+def test_states_change_with_answers_and_start_anew_with_a_selection() -> None:
+    full = replace(stub("full", "/cart"), needs={"cart": "full"})
+    empty = replace(stub("empty", "/cart"), needs={"cart": "started"})
+    add = replace(stub("add", "/add"), sets={"cart": "full"})
+    journal = Journal("j", [full, empty, add], ["full", "empty", "add"])
+
+    for _ in range(2):
+        asked = [text(journal.answer(call(path))) for path in ("/cart", "/add", "/cart")]
+        assert asked == ["empty", "add", "full"]
+        told = journal.answer(call("/none"))
+        assert isinstance(told, str)
+        journal.select()
+
+
+def test_a_state_that_hinders_is_told_as_it_is() -> None:
+    empty = replace(stub("empty", "/cart"), needs={"cart": "started"})
+    add = replace(stub("add", "/add"), sets={"cart": "full"})
+    journal = Journal("j", [empty, add], ["empty", "add"])
+    journal.answer(call("/add"))
+
+    told = journal.answer(call("/cart"))
+
+    assert isinstance(told, str)
+    assert told.splitlines()[1].endswith("state cart: wanted 'started', is 'full'")
+
+
+def test_a_stub_comes_after_another_of_the_same_selection() -> None:
+    pay = replace(stub("pay", "/pay"), after="login")
+    journal = Journal("j", [pay, stub("login", "/login")], ["pay", "login"])
+
+    for _ in range(2):
+        told = journal.answer(call("/pay"))
+        assert isinstance(told, str)
+        assert "after: wanted 'login' first, which has not answered" in told
+        journal.answer(call("/login"))
+        assert text(journal.answer(call("/pay"))) == "pay"
+        journal.restart()
+
+
+def test_a_restart_keeps_the_selection_and_forgets_what_was_declared(journal: Journal) -> None:
+    journal.select(["a"])
+    journal.declare(stub("mine", "/a"))
+    assert text(journal.answer(call("/a"))) == "mine"
+
+    journal.restart()
+
+    assert journal.selected == ("a",)
+    assert list(journal.unused()) == ["a"]
+    assert journal.asked().count == 0
+    journal.select()
+    journal.restart()
+    assert journal.selected == ("a", "b")
+    assert journal.unused() == {}
+
+
+def chances(journal: Journal, path: str, times: int = 5) -> list[float]:
+    answers = [journal.answer(call(path)) for _ in range(times)]
+    return [one.chance for one in answers if isinstance(one, Answer)]
+
+
+def test_one_seed_gives_one_sequence_of_chances_whatever_else_is_asked() -> None:
+    def made(seed: int) -> Journal:
+        return Journal("j", [stub("a", "/a"), stub("b", "/b")], ["a", "b"], seed=seed)
+
+    first = chances(made(1), "/a")
+    mixed = made(1)
+    chances(mixed, "/b", 3)
+
+    assert len(set(first)) == 5
+    assert chances(mixed, "/a") == first
+    assert chances(made(2), "/a") != first
+    mixed.select()
+    assert chances(mixed, "/a") == first
+
+
+def test_reasons_since_the_selection_are_told_as_often_as_asked(journal: Journal) -> None:
+    for number in range(30):
+        journal.answer(call(f"/{number}"))
+
+    unmatched, reasons = journal.told()
+    assert (unmatched, len(reasons)) == (30, module.MAX_RECENT)
+    assert reasons[-1].startswith("no stub answers GET /29\n")
+    assert journal.told() == (unmatched, reasons)
+    journal.select()
+    assert journal.told() == (0, ())

@@ -94,3 +94,21 @@ def test_many_calls_are_counted_and_the_last_are_kept() -> None:
     with pytest.raises(HarnessError, match="of 20000 calls the last") as raised:
         _ = asked.calls
     assert raised.value.slug == "standins/not-kept"
+
+
+def test_a_call_that_is_larger_than_all_that_is_kept_is_counted_and_not_kept() -> None:
+    ledger = Ledger()
+    ledger.began(call(b"x" * (module.MAX_BYTES + 1)), "a", 1)
+    ledger.began(call(b"small"), "a", 1)
+
+    assert ledger.asked().count == 2
+    assert [one.body for one in ledger.asked().kept] == [b"small"]
+
+
+def test_long_targets_are_bounded_as_bodies_are() -> None:
+    ledger = Ledger()
+    for _ in range(100):
+        ledger.began(Call("GET", "/" + "x" * 100_000, "", {}, b""), "", 1)
+
+    assert len(ledger.entries) <= module.MAX_BYTES // 100_000
+    assert (ledger.unmatched, ledger.asked().count) == (100, 100)

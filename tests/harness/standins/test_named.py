@@ -126,7 +126,7 @@ async def test_aiohttp_is_refused_where_no_stub_answers_and_the_journal_says_why
                 await session.get(f"{base}/now")
 
     told, _ = standin.take_unmatched()
-    assert told.startswith("no stub answers GET /now\n  home (api.toml:")
+    assert told.startswith("no stub answers GET /now\n  now (api.toml:")
     mocked.assert_any_call(f"{ORIGIN}/now")
 
 
@@ -196,7 +196,7 @@ def test_requests_is_refused_where_no_stub_answers_and_the_journal_says_why(
             requests.get(f"{base}/now", timeout=20)
 
     told, _ = standin.take_unmatched()
-    assert told.startswith("no stub answers GET /now\n  home (api.toml:")
+    assert told.startswith("no stub answers GET /now\n  now (api.toml:")
 
 
 def test_what_a_test_adds_to_requests_mock_comes_first(

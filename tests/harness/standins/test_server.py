@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from harness.errors import HarnessError, UsageError
-from harness.standins.connection import MAX_BODY_BYTES
+from harness.standins.connection import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from harness.standins.server import StandIn
 from harness.stubfile import parse_stubs
 
@@ -409,6 +409,26 @@ def test_a_body_that_is_too_large_is_not_asked_for(standin: StandIn) -> None:
     assert exchange(standin, head % (MAX_BODY_BYTES + 1)).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET /", b"GET / HTTP/1.1\r\nX: ",
+        b"PUT /upload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+    ],
+)  # fmt: skip
+def test_a_head_without_an_end_is_refused(standin: StandIn, start: bytes) -> None:
+    got = exchange(standin, start + b"x" * 2 * MAX_HEAD_BYTES)
+
+    assert got.startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_long_head_is_read(standin: StandIn) -> None:
+    body = b"".join(b"1\r\nx\r\n" for _ in range(MAX_HEAD_BYTES // 6 + 1)) + b"0\r\n\r\n"
+    head = b"PUT /upload HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX: %s\r\n\r\n"
+
+    assert exchange(standin, head % (b"x" * (MAX_HEAD_BYTES - 200)) + body).endswith(b"taken")
+
+
 def test_a_client_that_reads_late_gets_it_all(standin: StandIn) -> None:
     request = b"GET /big HTTP/1.1\r\n\r\n"
     with connect(standin) as sock:
@@ -597,3 +617,16 @@ def test_many_calls_are_counted_in_little_memory(standin: StandIn) -> None:
     assert standin.uses["plain"] == standin.unmatched == calls // 2
     assert len(standin.take_unmatched()) == 1001
     assert grown < 1_000_000
+
+
+@pytest.mark.parametrize("delay", ['"40ms..60ms"', '{ p50 = "40ms", p99 = "40ms" }'])
+def test_a_delay_that_is_drawn_holds_the_answer_back(delay: str) -> None:
+    late = f"""[[stub]]
+name = "late"
+request = {{ method = "GET", path = "/late" }}
+reply = {{ text = "late", delay = {delay} }}"""
+    with StandIn("s", parse_stubs(late, "s.toml"), ["late"]) as standin:
+        for _ in range(3):
+            start = time.monotonic()
+            assert requests.get(f"{standin.url}/late", timeout=20).text == "late"
+            assert time.monotonic() - start >= 0.039  # the loop's clock is coarser than ours

@@ -6,15 +6,19 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from quart import Response, request
+from quart.testing import QuartClient
 
-from harness.errors import TargetError
+from harness.errors import BrokenOffError, TargetError
 from harness.targets import Running
 from harness.targets.client import Client, Exchanges
 from harness.targets.forward import Forward
 from harness.targets.inproc import Inproc
+from harness.targets.own import own_clients
 from harness.targets.port import Port
 from harness.targets.served import Served
 
@@ -113,7 +117,7 @@ async def test_a_websocket_that_does_not_exist_is_refused(client: Client) -> Non
 
 
 async def test_a_body_that_breaks_off_is_an_error_in_the_test(client: Client) -> None:
-    with pytest.raises(Exception):  # noqa: B017, PT011 - the application's in process, else the client's
+    with pytest.raises(BrokenOffError):
         await client.get("/broken")
 
 
@@ -146,7 +150,7 @@ async def test_the_address_of_a_real_server_is_what_the_service_sees() -> None:
 async def test_where_nothing_answers_the_error_says_so() -> None:
     with Port.bound() as nobody:
         forward = Forward(nobody.url)
-        service = type("Gone", (), {"app": apps.bare, "wire": forward})()
+        service = type("Gone", (), {"app": apps.bare, "wire": forward, "url": nobody.url})()
 
         with pytest.raises(TargetError, match="nothing answers"):
             await Client(service, Exchanges()).get("/")
@@ -223,3 +227,30 @@ async def test_a_loop_of_a_tests_own_reaches_a_service_in_process_on_its_own_loo
         told = await asyncio.to_thread(asyncio.run, talk())
 
     assert told == (200, "you said hello")
+
+
+async def test_a_requests_context_is_kept_in_process(exchanges: Exchanges) -> None:
+    async with Inproc(apps.shop(), "shop") as service, Client(service, exchanges) as client:
+        await client.get("/echo/x?kept=yes")
+
+        assert request.args["kept"] == "yes"
+
+
+async def test_what_a_projects_own_client_adds_stays_where_it_is_led_to_a_target(
+    exchanges: Exchanges,
+) -> None:
+    class Shopper(QuartClient):
+        async def open(self, path: str, *arguments: Any, **options: Any) -> Response:
+            headers = {"traceparent": "mine"}
+            return await super().open(f"/echo{path}", *arguments, headers=headers, **options)
+
+    app = apps.shop()
+    app.test_client_class = Shopper
+    async with Served(app, "shop") as service:
+        with own_clients(exchanges, lambda one: service if one is app else None):
+            client = app.test_client()
+            seen = await (await client.post("/x", form={"a": ["1", "2"]})).get_json()
+
+    assert isinstance(client, Shopper)
+    assert (seen["body"], seen["traceparent"]) == ("a=1&a=2", "mine")
+    assert f"http://{seen['host']}" == service.url

@@ -12,7 +12,9 @@ import pytest
 from harness.errors import TargetError
 from harness.evidence import Facts
 from harness.facts import Surprise
-from harness.plan import Service
+from harness.plan import Service, StandIn
+from harness.routes import Routes
+from harness.standins.group import StandIns
 from harness.target import AppPath
 from harness.targets import process
 from harness.targets.port import Port
@@ -52,15 +54,16 @@ Make = Callable[..., Process]
 def make(tmp_path: Path) -> Make:
     (tmp_path / "logs").mkdir()
 
-    def made(**changes: str) -> Process:
+    def made(routes: Routes | None = None, **changes: str) -> Process:
         text = APP.replace("IMPORTED = True", changes.get("imported", ""))
         for word in ("STARTING", "STOPPING"):
             text = text.replace(word, changes.get(word.lower(), "pass"))
         (tmp_path / "shop.py").write_text(text)
         service = Service("shop", AppPath.parse("shop:app"), start_s=2.0)
         return Process(
-            service, port=Port.bound(), part="service", root=tmp_path, folder=tmp_path, env={}
-        )
+            service, port=Port.bound(), part="service", root=tmp_path, folder=tmp_path, env={},
+            routes=routes,
+        )  # fmt: skip
 
     return made
 
@@ -147,3 +150,25 @@ def test_a_service_that_does_not_heed_its_end_is_killed(
     assert "was killed" in found.message
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+STUB = """
+[[stub]]
+name = "now"
+request = { method = "GET", path = "/now" }
+reply = { text = "now" }
+"""
+CALLS = "import urllib.request as u; assert u.urlopen('https://api.example.test/now').read()"
+
+
+def test_what_it_calls_by_its_own_address_is_answered_by_a_standin(
+    make: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "api.toml").write_text(STUB)
+    planned = StandIn("api", "https://api.example.test", ("api.toml",), ("now",))
+
+    with (
+        StandIns.of([planned], tmp_path) as standins,
+        make(starting=CALLS, routes=standins.routes()),
+    ):
+        assert standins.asked("api.now").count == 1
