@@ -46,7 +46,7 @@ def test_a_healthy_project_passes_with_the_verdict_on_the_first_line(project: Pr
     ("verb", "name", "old", "new", "said"),
     [
         ("test", "shop.py", '"world"}', '"world"}, 202', "tests/test_shop.py:5"),
-        ("load", "shop.py", "SLOW_S = 0", "SLOW_S = 3", "p50 < 2s"),  # by far: a busy machine is no doubt
+        ("load", "shop.py", "SLOW_S = 0", "SLOW_S = 3", "p50 < 2s"),
         ("gates", "shop.py", "SLOW_S = 0", "SLOW_S = eval('0')", "shop.py:8"),
         ("load", "mix.py", "== 15", "== 16", "mix.py:18 in weather: assertion"),
         ("test", "weather.toml", '"/now"', '"/then"', "path: wanted /then, got /now"),
