@@ -82,7 +82,10 @@ def test_a_sentence_that_cannot_be_read_says_where_what_was_expected_and_found()
     error = SentenceError("plan/pace", "5/s fur 1m", 4, "'for'", found="fur", next_step="do")
 
     assert str(error) == (
-        "cannot read it:\n    5/s fur 1m\n        ^ expected 'for'; found 'fur' (plan/pace)\n  next: do"
+        "cannot read it:\n"
+        "    5/s fur 1m\n"
+        "        ^ expected 'for'; found 'fur' (plan/pace)\n"
+        "  next: do"
     )
     assert (error.column, error.exit_code) == (4, 64)
     assert str(SentenceError("a/b", "5/s", 3, "'for'")).endswith(
