@@ -51,14 +51,14 @@ class SentenceError(UsageError):
     """A sentence (an objective, a pace) that cannot be read; the error points at its column.
 
     `text` is the sentence, `column` counts from 0 and is at most its length, where something is
-    missing. `expected` and `found` are told beside the caret; `found` is quoted where it is given.
+    missing. `found` is what stands there; None: nothing does.
     """
 
     def __init__(
         self, slug: str, text: str, column: int, expected: str, *,
         found: str | None = None, next_step: str = "",
     ) -> None:  # fmt: skip
-        said = "the text ends here" if found is None else f"found {found!r}"
+        said = "found the end" if found is None else f"found {found!r}"
         told = f"expected {expected}; {said}"
         super().__init__(slug, pointed(text, column, told), next_step=next_step)
         self.column = column
@@ -100,18 +100,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def pointed(text: str, column: int, told: str) -> str:
-    """Return `text` on a line, and below its `column`, from 0, a caret and what is `told` of it.
+    """Return what is `told`, `text` on the next line, and a caret below its `column`, from 0.
 
     A control character is shown as a space; one that is two columns wide on a terminal counts so.
 
-    >>> print(pointed("p99 < 250", 9, "expected ms or s"))
-    cannot read it:
+    >>> print(pointed("p99 < 250", 9, "expected ms or s; found the end"))
+    expected ms or s; found the end
         p99 < 250
-                 ^ expected ms or s
+                 ^
     """
     shown = "".join(char if char.isprintable() else " " for char in text)
     before = sum(_columns(char) for char in shown[:column])
-    return f"cannot read it:\n    {shown}\n    {' ' * before}^ {told}"
+    return f"{told}\n    {shown}\n    {' ' * before}^"
 
 
 def _columns(char: str) -> int:

@@ -70,7 +70,7 @@ def test_without_limits_gates_have_documented_ones() -> None:
         ('app = "shop.app:create_app()"', "", 4, "services.shop needs the key 'app'"),
         ("shop.app:create_app()", "shop app", 5, "cannot read the import string"),
         ("20/s for 15s", "20s", 20, "cannot read the pace '20s'"),
-        ("p99 <", "p99x <", 21, "unknown indicator 'p99x'"),
+        ("p99 <", "p99x <", 21, "expected an indicator; found 'p99x'"),
         ('"inproc"', '"inprc"', 15, "unknown target 'inprc'"),
         ('["inproc", "served"]', "[]", 15, "it would check nothing"),
         ("[tests]", '[tests]\npythons = ["3.11", "312"]', 14, "'312' is no version of Python"),
