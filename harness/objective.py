@@ -198,7 +198,7 @@ class _Sentence:
     def _refuse_open_quote(self) -> None:
         for token in self._tokens:
             if token.kind == "open":
-                told = 'a name in quotes, as "GET /"; that ends'
+                told = 'the end of the quote, as in "GET /"'
                 raise self._error(token._replace(text=self._text[token.column :]), told, _EXAMPLE)
 
     def _parts(self) -> tuple[list[_Token], _Token, list[_Token]]:

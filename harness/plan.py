@@ -306,8 +306,18 @@ class Plan:
 def load_of(
     name: str, scenarios: str, pace: Pace, objectives: tuple[str, ...], processes: int = 1
 ) -> Load:
-    """Make a load. Unless an objective speaks of failures, none is tolerated."""
+    """Make a load. Unless an objective speaks of failures, none is tolerated.
+
+    Raises UsageError for an objective in windows that are longer than the load.
+    """
     parsed = tuple(parse_objective(text, Family.LOAD) for text in objectives)
+    for objective in parsed:
+        if (objective.window_s or 0) > pace.duration_s:
+            raise UsageError(
+                "plan/objective",
+                f"{objective.text!r}: a window is longer than the load, '{pace}'",
+                next_step="make the load longer, or the windows shorter",
+            )
     if not any(objective.indicator in ("failures", "completed") for objective in parsed):
         parsed = (parse_objective(DEFAULT_OBJECTIVE, Family.LOAD), *parsed)
     return Load(name, scenarios, pace, parsed, processes)

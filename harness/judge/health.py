@@ -96,7 +96,7 @@ def rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
     due = measured.begun.visits
     if measured.begun.asked_rate is None or not due or not measured.newest:
         return judgement
-    if measured.seconds < float(RATE_REACHED) * measured.begun.duration_s:
+    if not measured.lasted:
         told = f"it lasted {measured.seconds:.1f} of {measured.begun.duration_s:g} s"
         judgement.findings.append(unknown("load/cut-short", part, told))
         return judgement
@@ -120,8 +120,7 @@ def rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
 def stopped_at_failure(part: str, measured: Measured) -> Judgement:
     """Find a load that ended at its first failure: so few may be tolerated, but it did not last."""
     begun, judgement = measured.begun, Judgement()
-    lasted = measured.seconds >= float(RATE_REACHED) * begun.duration_s
-    if begun.stop_at_failure and not lasted and any(t.failed for t in measured.visits):
+    if begun.stop_at_failure and not measured.lasted and any(t.failed for t in measured.visits):
         told = f"it ended at its first failed visit, after {measured.seconds:.1f} s, as -x asks"
         judgement.findings.append(unknown("load/cut-short", part, told, "leave out -x"))
     return judgement

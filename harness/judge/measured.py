@@ -11,6 +11,9 @@ from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Snapshot
 from harness.histogram import Histogram
 from harness.tally import Tally, merged
 
+LASTED = 0.99
+"""Of a load's time; one that lasted less was cut short."""
+
 _MS = 1_000_000
 
 
@@ -57,6 +60,19 @@ class Measured:
     def started(self) -> int:
         """How many visits were started."""
         return sum(snapshot.started for snapshot in self.newest)
+
+    @property
+    def not_started(self) -> int:
+        """How many visits of an open pace were due and never began, in a load that lasted."""
+        due = self.begun.visits
+        if self.begun.asked_rate is None or due is None or not self.lasted:
+            return 0  # one that did not last is cut short, and says so
+        return max(0, due - self.started)
+
+    @property
+    def lasted(self) -> bool:
+        """Whether the load went on until its time was over, or nearly so."""
+        return self.seconds >= LASTED * self.begun.duration_s
 
     @property
     def seconds(self) -> float:

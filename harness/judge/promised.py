@@ -1,4 +1,14 @@
-"""Judging a load's objectives: what was promised, against what was measured."""
+"""Judging a load's objectives: what was promised, against what was measured.
+
+- An objective speaks of all samples of its scope. `failures <= 0.1%` over ten requests of which
+  none failed is met: it says what happened in this run, and nothing of the next.
+- A percentile needs `histogram.samples_needed` samples. With fewer it is UNKNOWN, unless even
+  the fastest sample breaks it.
+- One in windows is missed where one window misses it, and met only where each of them meets it:
+  a window with too few samples leaves it UNKNOWN.
+- What is missed by figures that the generator may have spoiled is UNKNOWN: latencies where its
+  loop lagged more than a tenth of the limit, failures of the kinds `SPOILED`, rates.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +16,26 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from harness.errors import nearest
-from harness.histogram import Histogram, samples_needed
+from harness.histogram import samples_needed
 from harness.judge import unknown
 from harness.judge.measured import Measured
+from harness.judge.scope import Scope, scope_of, windows_of
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.record import Omission
 from harness.sample import FailureKind
 from harness.tally import Tally
 from harness.verdict import Finding, Outcome
 
+LAG_SHARE = Fraction(1, 10)
+"""Of a latency's limit: a loop that lagged more (p99) may have made the latency."""
+
 SPOILED = frozenset(
     {FailureKind.TIMEOUT, FailureKind.DISCONNECTED, FailureKind.UNFINISHED, FailureKind.EXHAUSTED}
 )
+"""Kinds of failures that a generator in trouble makes by itself."""
+
 _MS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What an objective speaks of."""
-
-    visits: list[Tally]
-    steps: list[Tally]
-    missing: str = ""
-
-
-def _scope(measured: Measured, objective: Objective) -> Scope:
-    def chosen(tallies: list[Tally]) -> list[Tally]:
-        return [t for t in tallies if objective.scenario in (None, t.scenario)]
-
-    visits, steps = chosen(measured.visits), chosen(measured.steps)
-    if objective.scenario is not None and not visits:
-        known = nearest(objective.scenario, {t.scenario for t in measured.visits})
-        return Scope([], [], f"no visit of a scenario {objective.scenario!r}. {known}")
-    if objective.step is None:
-        return Scope(visits, steps)
-    found = [t for t in steps if t.step == objective.step]
-    if not found:
-        known = nearest(objective.step, {t.step or "" for t in steps})
-        return Scope([], [], f"no request of a step {objective.step!r}. {known}")
-    return Scope([], found)
+_WORD = {Outcome.PASS: "met", Outcome.FAIL: "missed", Outcome.UNKNOWN: "undecided"}
 
 
 def defaults(measured: Measured, objectives: Sequence[Objective]) -> list[Objective]:
@@ -53,7 +43,7 @@ def defaults(measured: Measured, objectives: Sequence[Objective]) -> list[Object
     spoken_of: set[str] = set()
     for objective in objectives:
         if objective.indicator in ("failures", "completed"):
-            scope = _scope(measured, objective)
+            scope = scope_of(measured, objective)
             spoken_of |= {t.scenario for t in (*scope.visits, *scope.steps)}
     none = parse_objective(DEFAULT_OBJECTIVE, Family.LOAD)
     return [
@@ -63,7 +53,7 @@ def defaults(measured: Measured, objectives: Sequence[Objective]) -> list[Object
 
 
 def unjudged(part: str, measured: Measured, objectives: Sequence[Objective]) -> Iterable[Omission]:
-    """List answers that are errors by their status, where nothing says whether they may be."""
+    """List what looks like an error where nothing says whether it may be."""
     for indicator in ("4xx", "5xx"):
         some, of = _part_of(indicator, measured.steps, ())
         if some and indicator not in {objective.indicator for objective in objectives}:
@@ -72,50 +62,107 @@ def unjudged(part: str, measured: Measured, objectives: Sequence[Objective]) -> 
                 why="a status fails nothing by itself",
                 next_step=f"assert it in the scenario, or add the objective '{indicator} == 0'",
             )
+    counted: set[tuple[str, str | None]] = set()
+    for objective in objectives:
+        if objective.indicator == "failures" or (
+            objective.indicator == "completed" and objective.step
+        ):
+            counted |= {(t.scenario, t.step) for t in scope_of(measured, objective).steps}
+    left = [t for t in measured.steps if (t.scenario, t.step) not in counted]
+    if some := sum(t.failed for t in left):
+        yield Omission(
+            what=f"{part}: {some} of {sum(t.sent for t in left)} requests failed",
+            why="'completed' counts visits, and a scenario may cope with a failed request",
+            next_step="add an objective on failures",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """An objective read over one scope. `value` is None where there is nothing to read."""
+
+    outcome: Outcome
+    value: Fraction | None
+    notes: tuple[str, ...]
+    scope: Scope
 
 
 def judged(part: str, measured: Measured, objective: Objective, sick: str) -> Finding:
     """Judge one objective."""
-    scope = _scope(measured, objective)
-    value, lacking = _value(measured, objective, scope)
-    if value is None:
-        return unknown("load/no-samples", part, f"{objective.text}: {lacking}")
-    outcome = Outcome.PASS if objective.holds(value) else Outcome.FAIL
-    notes = []
-    if lacking and not _beyond_doubt(objective, scope):
-        outcome = Outcome.UNKNOWN
-        notes.append(lacking)
-    elif outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, scope, sick)):
-        outcome = Outcome.UNKNOWN
-        notes.append(f"neither met nor missed: {spoiled}")
-    elif outcome is Outcome.FAIL and objective.indicator in ("failures", "completed"):
+    whole = scope_of(measured, objective)
+    in_windows = objective.window_s is not None and not whole.lacking
+    read = _in_windows if in_windows else _reading
+    reading = read(measured, objective, whole, sick)
+    if reading.value is None and not in_windows:
+        return unknown("load/no-samples", part, f"{objective.text}: {' '.join(reading.notes)}")
+    notes = list(reading.notes)
+    if reading.outcome is Outcome.FAIL and objective.indicator in ("failures", "completed"):
         notes.extend(_first_failures(measured, objective))
-    slug = {Outcome.PASS: "met", Outcome.FAIL: "missed", Outcome.UNKNOWN: "undecided"}[outcome]
     return Finding(
-        slug=f"load/objective-{slug}",
-        outcome=outcome,
+        slug=f"load/objective-{_WORD[reading.outcome]}",
+        outcome=reading.outcome,
         where=f"{measured.begun.load} ({measured.begun.scenarios})",
         message="\n".join([objective.text, *notes]),
-        measured=float(value),
+        measured=None if reading.value is None else float(reading.value),
         limit=float(objective.limit),
         unit=objective.unit,
     )
 
 
-def _value(measured: Measured, objective: Objective, scope: Scope) -> tuple[Fraction | None, str]:
+def _in_windows(measured: Measured, objective: Objective, whole: Scope, sick: str) -> _Reading:
+    """Read an objective in each of its windows, and return the worst of them, with its time."""
+    readings = [_reading(measured, objective, w, sick) for w in windows_of(measured, objective)]
+    if not readings:
+        told = f"the load lasted {measured.seconds:.4g} s, less than a window"
+        return _Reading(Outcome.UNKNOWN, None, (told,), whole)
+    worst = max(readings, key=lambda reading: _badness(objective, reading))
+    counted = {word: sum(r.outcome is outcome for r in readings) for outcome, word in _WORD.items()}
+    told = ", ".join(f"{number} {word}" for word, number in counted.items() if number)
+    windows = f"worst {worst.scope.when}; of {len(readings)} windows: {told}"
+    return replace(worst, notes=(windows, *worst.notes))
+
+
+def _badness(objective: Objective, reading: _Reading) -> tuple[int, int, Fraction]:
+    """Order readings: missed, then undecided, then met; each by how far on the wrong side."""
+    rank = (Outcome.PASS, Outcome.UNKNOWN, Outcome.FAIL).index(reading.outcome)
+    if reading.value is None:
+        return rank, 1, Fraction(0)
+    over = reading.value - objective.limit
+    if objective.op in (">", ">="):
+        over = -over
+    return rank, 0, abs(over) if objective.op == "==" else over
+
+
+def _reading(measured: Measured, objective: Objective, scope: Scope, sick: str) -> _Reading:
+    value, lacking = _value(objective, scope)
+    if value is None:
+        return _Reading(Outcome.UNKNOWN, None, (lacking,), scope)
+    outcome = Outcome.PASS if objective.holds(value) else Outcome.FAIL
+    if lacking and not (objective.unit == "ms" and _beyond_doubt(objective, scope)):
+        return _Reading(Outcome.UNKNOWN, value, (lacking,), scope)
+    if outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, scope, sick)):
+        return _Reading(Outcome.UNKNOWN, value, (f"neither met nor missed: {spoiled}",), scope)
+    return _Reading(outcome, value, (), scope)
+
+
+def _value(objective: Objective, scope: Scope) -> tuple[Fraction | None, str]:
     """Return the measured value, exact and in the objective's unit, and what it lacks."""
-    if scope.missing:
-        return None, scope.missing
+    if scope.lacking:
+        return None, scope.lacking
     if objective.unit == "ms":
         return _latency(objective, scope)
     if objective.indicator == "rate":
         counted = sum(t.ok for t in scope.visits or scope.steps)
-        return Fraction(counted) / Fraction(measured.rate_seconds), ""
+        return Fraction(counted) / Fraction(scope.seconds or 1), ""
+    if objective.indicator == "bytes":
+        return _mean_bytes(scope)
+    if objective.indicator == "completed" and not objective.step:
+        return _completed(objective, scope)
     return _count(objective, scope)
 
 
 def _latency(objective: Objective, scope: Scope) -> tuple[Fraction | None, str]:
-    histogram = sum((t.response for t in scope.steps), start=Histogram())
+    histogram = scope.latency
     if not histogram.count:
         return None, "no request succeeded, so there is no latency"
     if objective.indicator == "mean":
@@ -129,10 +176,42 @@ def _latency(objective: Objective, scope: Scope) -> tuple[Fraction | None, str]:
     return Fraction(value or 0, _MS), lacking
 
 
+def _mean_bytes(scope: Scope) -> tuple[Fraction | None, str]:
+    answered = sum(n for t in scope.steps for n in t.statuses.values())
+    if not answered:
+        return None, "no request was answered, so there is no body to count"
+    return Fraction(sum(t.bytes_in for t in scope.steps), answered), ""
+
+
+def _completed(
+    objective: Objective, scope: Scope, excused: Collection[str] = ()
+) -> tuple[Fraction | None, str]:
+    """Return the visits that succeeded, or their share of those that were due.
+
+    Visits of an open pace that never began count against them, unless anything is excused.
+    """
+    failed, ended = _part_of("failures", scope.visits, excused)
+    never = 0 if excused else scope.not_started
+    if not ended + never:
+        return None, "no visit ended"
+    if objective.unit != "%":
+        return Fraction(ended - failed), ""
+    value = Fraction(100 * (ended - failed), ended + never)
+    if not (never and scope.of_others and ended):
+        return value, ""
+    at_best = Fraction(100 * (ended - failed), ended)
+    if objective.holds(value) == objective.holds(at_best):
+        return value, ""
+    told = f"{never} visits were due and never began, and nobody knows of which scenario"
+    return value, told
+
+
 def _count(
     objective: Objective, scope: Scope, excused: Collection[str] = ()
 ) -> tuple[Fraction | None, str]:
     """Count visits and requests, whichever look worse; failures that are `excused` do not count."""
+    if objective.indicator == "completed" and not objective.step:
+        return _completed(objective, scope, excused)
     counts = [_part_of(objective.indicator, tallies, excused)
               for tallies in (scope.visits, scope.steps)]  # fmt: skip
     counts = [(some, of) for some, of in counts if of]
@@ -140,9 +219,8 @@ def _count(
         counts = counts[-1:] if scope.steps else []
     if not counts:
         return None, "there was nothing to count"
-    shares = [Fraction(100 * some, of) if objective.unit == "%" else Fraction(some)
-              for some, of in counts]  # fmt: skip
-    return (min(shares) if objective.indicator == "completed" else max(shares)), ""
+    return max(Fraction(100 * some, of) if objective.unit == "%" else Fraction(some)
+               for some, of in counts), ""  # fmt: skip
 
 
 def _part_of(indicator: str, tallies: Sequence[Tally], excused: Collection[str]) -> tuple[int, int]:
@@ -165,13 +243,15 @@ def _spoiled(measured: Measured, objective: Objective, scope: Scope, sick: str) 
     """Say how the generator may have caused a missed objective; empty where it cannot have."""
     if objective.indicator in ("failures", "completed"):
         return _excuse(measured, objective, scope, sick)
-    if objective.unit not in ("ms", "/s"):
+    if objective.unit not in ("ms", "/s", "B"):
         return ""
-    if sick or objective.unit == "/s":
+    if sick or objective.unit != "ms":
         return sick
-    lag = measured.lag_p99_ms()
-    if lag * 10 > objective.limit:
-        return f"the generator's event loop lagged {lag:.1f} ms (p99), over a tenth of the limit"
+    if scope.lag_ms > LAG_SHARE * objective.limit:
+        return (
+            f"the generator's event loop lagged {scope.lag_ms:.1f} ms (p99), "
+            "over a tenth of the limit"
+        )
     return ""
 
 

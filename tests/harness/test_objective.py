@@ -105,7 +105,7 @@ def test_a_scenario_may_have_words_and_comparisons_in_its_name() -> None:
         ("p100 < 5ms", Family.LOAD, 0, "an indicator; found 'p100'"),
         ('read "GET /" < 5ms', Family.LOAD, 5, "an indicator; found '\"GET /\"'"),
         ('"GET /" read p99 < 5ms', Family.LOAD, 8, "an indicator after the step; found 'read'"),
-        ('read "GET / p99 < 5ms', Family.LOAD, 5, "this one has no end"),
+        ('read "GET / p99 < 5ms', Family.LOAD, 5, "the end of the quote"),
         ('read "" p99 < 5ms', Family.LOAD, 5, "the name of a step between the quotes"),
         ("p99 <", Family.LOAD, 5, "a number; found the end"),
         ("p99 < 250", Family.LOAD, 9, "expected ms or s; found the end"),

@@ -248,3 +248,22 @@ def test_an_origin_whose_port_is_none_is_refused(port: str) -> None:
         parse_plan(text, "harness.toml")
 
     assert caught.value.slug == "plan/origin"
+
+
+def test_windows_that_are_longer_than_their_load_are_refused_with_their_line() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(PLAN.replace('"p99 < 250ms"', '"p99 < 250ms in every 10m"'), "harness.toml")
+
+    assert caught.value.slug == "plan/objective"
+    assert "a window is longer than the load" in caught.value.message
+
+
+def test_an_objective_that_cannot_be_read_is_pointed_at_below_its_line() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(PLAN.replace('"p99 < 250ms"', '"p99 < 250"'), "harness.toml")
+
+    assert str(caught.value).splitlines()[:3] == [
+        "harness.toml:21: expected ms or s; found the end",
+        "    p99 < 250",
+        "             ^ (plan/objective)",
+    ]
