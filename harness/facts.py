@@ -192,6 +192,43 @@ class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
+class Flight(msgspec.Struct, frozen=True, kw_only=True):
+    """Visits under way, added up over time apart from the tallies: in visit-seconds.
+
+    They count from the start, `failed_s` those of visits that failed. `most` is the most visits
+    that were under way at once since the snapshot before.
+    """
+
+    visits_s: float
+    failed_s: float
+    most: int
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """Processor time that a machine used since a load's start, in seconds of one processor.
+
+    `target_s` is that of the processes that listen at the load's target; None: not known.
+    """
+
+    processors: int
+    busy_s: float
+    target_s: float | None
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generator process has left. None: not known here, or left to the first process.
+
+    `descriptors` are open files and sockets. `waiting` counts the machine's connections in
+    TIME_WAIT, `ports` the local ports that connections can be given.
+    """
+
+    descriptors: int | None = None
+    most_descriptors: int | None = None
+    waiting: int | None = None
+    ports: int | None = None
+    machine: Machine | None = None
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The generator's own state: processor time used, and how late its event loop ran.
 
@@ -202,6 +239,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     loop_lag: HistogramFact
     blocked: HistogramFact | None = None
+    flight: Flight | None = None
+    vitals: Vitals | None = None
 
 
 class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):

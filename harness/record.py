@@ -100,6 +100,47 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
     histogram: HistogramFact
 
 
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure that lets a load's other figures be believed. `measured` null: not known.
+
+    Where it is not `within` its limit, `helps` says what would bring it there.
+    """
+
+    what: str
+    measured: float | None
+    op: str
+    limit: float
+    unit: str
+    within: bool
+    helps: str
+
+
+class Shares(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the machine's processors were at work, for whom, while a load lasted.
+
+    `target` null: no process of it was found on this machine; it may be among the others.
+    """
+
+    processors: int
+    generator: float
+    target: float | None
+    others: float
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a load's figures can be believed, and who used the machine (null: not known).
+
+    `cpus` is each generator process's share of a processor, `in_flight` the mean number of
+    visits under way at once, `most_in_flight` the most of one process.
+    """
+
+    checks: list[Check]
+    cpus: list[float]
+    in_flight: float | None
+    most_in_flight: int | None
+    machine: Shares | None
+
+
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     """One load as a whole. `queueing_visible` is false for a closed pace, where due is sent.
 
@@ -121,6 +162,7 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     series: list[Second]
     rebased: dict[str, int] = {}
     by_aiohttp: dict[str, int] = {}
+    validity: Validity | None = None
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):

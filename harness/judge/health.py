@@ -5,41 +5,47 @@ A breach voids what it could change, and nothing else: see `promised`.
 
 from __future__ import annotations
 
-from fractions import Fraction
+from dataclasses import dataclass
 
-from harness.histogram import Histogram
 from harness.judge import Judgement, unknown
+from harness.judge.checks import CPU, RATE, SCHEDULE, UNSENT, WHOLE_LAG, WITHOUT_OTHERS, paused_ms
 from harness.judge.measured import Measured
-from harness.sample import FailureKind
 from harness.verdict import Finding, Outcome
 
-RATE_REACHED = Fraction(99, 100)
-CPU_BUSY = 0.9
-LAG_BLOCKED_MS = 250
-_MS = 1_000_000
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """Why the generator, and not the target, may have made a figure, and what would help.
+
+    There is none where `why` is empty.
+    """
+
+    why: str = ""
+    helps: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.why)
 
 
-def sickness(measured: Measured) -> str:
-    """Say in which way the generator was the bottleneck; empty where it was well."""
-    if measured.cpu >= CPU_BUSY:
-        return f"a generator process used {measured.cpu:.0%} of a processor"
-    if measured.lag_p99_ms() > LAG_BLOCKED_MS:
-        return f"its event loop lagged {measured.lag_p99_ms():.0f} ms (p99)"
-    if any(FailureKind.EXHAUSTED in t.failures for t in measured.tallies):
-        return "it had no file or port left for a connection (ulimit -n)"
-    if _crowded_out(measured):
-        return "the scenarios' own pauses left no room for the visits that were due"
-    return ""
+def ailment(measured: Measured) -> Ailment:
+    """Say in which way the generator was the bottleneck."""
+    if measured.cpu * 100 >= CPU.limit:
+        told = f"a generator process used {measured.cpu:.0%} of a processor"
+        return Ailment(told, CPU.helps)
+    if (lag_ms := measured.lag_p99_ms()) > WHOLE_LAG.limit:
+        return Ailment(f"its event loop lagged {lag_ms:.0f} ms (p99)", helps_lag(measured))
+    if measured.unsent:
+        return Ailment("it had no file or port left for a connection (ulimit -n)", UNSENT.helps)
+    if (paused_ms(measured) or 0) > SCHEDULE.limit:
+        told = "the scenarios' own pauses left no room for the visits that were due"
+        return Ailment(told, SCHEDULE.helps)
+    return Ailment()
 
 
-def _crowded_out(measured: Measured) -> bool:
-    """Tell whether visits waited for room that others took up, mostly by their own pauses."""
-    waited = sum((t.lag for t in measured.visits), start=Histogram()).quantile(Fraction(99, 100))
-    visits_ns = sum(t.service.total_ns for t in measured.visits)
-    requests_ns = sum(t.service.total_ns for t in measured.steps)
-    coped = any(t.failed for t in measured.steps)  # their time is in no histogram
-    is_late = (waited or 0) > LAG_BLOCKED_MS * _MS
-    return is_late and not coped and 2 * requests_ns < visits_ns
+def helps_lag(measured: Measured) -> str:
+    """Say what helps a loop that runs late: it has too much to do, or others have its processor."""
+    by_others = 2 * measured.blocked_p99_ms() < measured.lag_p99_ms()
+    return WHOLE_LAG.helps if by_others else CPU.helps
 
 
 def evidence(part: str, measured: Measured) -> Judgement:
@@ -73,7 +79,7 @@ def evidence(part: str, measured: Measured) -> Judgement:
     if measured.lost:
         told = f"{measured.lost} snapshots are missing; what was counted in them is not included"
         judgement.findings.append(unknown("load/cut-short", part, told))
-    if (blocked_ms := measured.blocked_p99_ms()) > LAG_BLOCKED_MS:
+    if (blocked_ms := measured.blocked_p99_ms()) > WITHOUT_OTHERS.limit:
         judgement.findings.append(
             Finding(
                 slug="load/generator-blocked",
@@ -81,7 +87,7 @@ def evidence(part: str, measured: Measured) -> Judgement:
                 where=measured.begun.scenarios,
                 message="the generator's event loop was blocked: visits did not run side by side",
                 measured=blocked_ms,
-                limit=LAG_BLOCKED_MS,
+                limit=float(WITHOUT_OTHERS.limit),
                 unit="ms",
                 next_step="look for time.sleep, a synchronous client or heavy work in a scenario; "
                 "where there is none, the load is too much for a process: give it more (-p)",
@@ -90,7 +96,7 @@ def evidence(part: str, measured: Measured) -> Judgement:
     return judgement
 
 
-def rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
+def rate_reached(part: str, measured: Measured, sick: Ailment) -> Judgement:
     """Judge whether the visits that the pace asked for were started."""
     judgement = Judgement()
     due = measured.begun.visits
@@ -100,9 +106,9 @@ def rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
         told = f"it lasted {measured.seconds:.1f} of {measured.begun.duration_s:g} s"
         judgement.findings.append(unknown("load/cut-short", part, told))
         return judgement
-    reached = measured.started >= RATE_REACHED * due
+    reached = 100 * measured.started >= RATE.limit * due
     told = f"{measured.started} of {due} visits were started in time"
-    cause = f"; {sick}" if sick else "; the generator was well, the target did not keep up"
+    cause = f"; {sick.why}" if sick else "; the generator was well, the target did not keep up"
     judgement.findings.append(
         Finding(
             slug="load/rate-reached" if reached else "load/rate-not-reached",
@@ -112,6 +118,7 @@ def rate_reached(part: str, measured: Measured, sick: str) -> Judgement:
             measured=measured.begun.asked_rate * measured.started / due,
             limit=measured.begun.asked_rate,
             unit="/s",
+            next_step="" if reached else sick.helps,
         )
     )
     return judgement

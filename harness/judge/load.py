@@ -1,28 +1,28 @@
 """Judging a load: its rows, its objectives, and whether its own figures can be believed.
 
-The rules, with their numbers:
+The limits and their numbers are in `checks`. The rules:
 
-- A rate of which less than `RATE_REACHED` was started is FAIL where the generator was well,
-  else UNKNOWN.
-- The generator was not well where one of its processes used `CPU_BUSY` of a processor or had no
-  file or port left, where the scenarios' own pauses left no room for visits that were due, or
-  where its event loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only ever
-  lengthens latencies: an objective that is met stays met; one that is missed is then UNKNOWN.
-- So is one on failures that is missed only by `SPOILED`, kinds that such a generator makes, or,
-  where the load was cut short, by what was under way.
-- A loop that lagged more than `LAG_BLOCKED_MS` (p99), other processes' turns of the processor
-  not counted, was blocked by the scenarios' own code: visits did not run side by side, and the
-  load is UNKNOWN. One that others kept waiting spoils latencies and rates, but not the count of
-  failures.
-- A percentile needs `histogram.samples_needed` samples. With fewer, an objective on it is
-  UNKNOWN, unless even the fastest sample breaks it.
+- A rate of which less than `checks.RATE` was started is FAIL where the generator was well, else
+  UNKNOWN.
+- The generator was not well where it was beyond a limit of `health.ailment`, or where its event
+  loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only ever lengthens
+  latencies: an objective that is met stays met; one that is missed is then UNKNOWN.
+- So is one on failures that is missed only by `promised.SPOILED`, kinds that such a generator
+  makes, or, where the load was cut short, by what was under way.
+- A loop that lagged, other processes' turns of the processor not counted, was blocked by the
+  scenarios' own code: visits did not run side by side, and the load is UNKNOWN. One that others
+  kept waiting spoils latencies and rates, but not the count of failures.
+- Figures that contradict each other make the load UNKNOWN, whatever they say.
 """
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from harness.facts import Fact, HistogramFact
 from harness.judge import Judgement, of_part
-from harness.judge.health import evidence, rate_reached, sickness, stopped_at_failure
+from harness.judge.checks import disagreement, validity
+from harness.judge.health import ailment, evidence, rate_reached, stopped_at_failure
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged, unjudged
 from harness.judge.series import ALL_REQUESTS, by_interval, latency
@@ -41,24 +41,26 @@ def judge(
         return judgement, None, []  # what kept it from beginning has been said
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
     objectives.extend(defaults(measured, objectives))
-    sick = sickness(measured)
+    sick = ailment(measured)
     judgement.extend(evidence(part, measured))
     judgement.extend(rate_reached(part, measured, sick))
     judgement.extend(stopped_at_failure(part, measured))
+    judgement.extend(disagreement(part, measured))
     for objective in objectives:
         judgement.findings.append(judged(part, measured, objective, sick))
     if sick:
         judgement.not_checked.append(
             Omission(
                 what=f"{part}: what the target does beyond this load",
-                why=f"the generator was the bottleneck: {sick}",
-                next_step="give it more processes (-p), or a machine of its own",
+                why=f"the generator was the bottleneck: {sick.why}",
+                next_step=sick.helps,
             )
         )
     judgement.not_checked.extend(unjudged(part, measured, objectives))
     series = by_interval(measured.snapshots)
-    rows = [_row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
-    return judgement, _run(measured, series[ALL_REQUESTS]), rows
+    rows = [_row(measured, t, sick.why, series[t.scenario, t.step]) for t in measured.tallies]
+    run = _run(measured, series[ALL_REQUESTS])
+    return judgement, replace(run, validity=validity(measured, objectives)), rows
 
 
 def _run(measured: Measured, series: list[Second]) -> LoadRun:

@@ -9,10 +9,11 @@ from fractions import Fraction
 
 from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Snapshot
 from harness.histogram import Histogram
+from harness.sample import FailureKind
 from harness.tally import Tally, merged
 
 LASTED = 0.99
-"""Of a load's time; one that lasted less was cut short."""
+"""The share of its time that a load lasts; one that lasted less was cut short."""
 
 _MS = 1_000_000
 
@@ -70,6 +71,11 @@ class Measured:
         return max(0, due - self.started)
 
     @property
+    def unsent(self) -> int:
+        """How many visits and requests found no file or port left for a connection."""
+        return sum(t.failures.get(FailureKind.EXHAUSTED, 0) for t in self.tallies)
+
+    @property
     def lasted(self) -> bool:
         """Whether the load went on until its time was over, or nearly so."""
         return self.seconds >= LASTED * self.begun.duration_s
@@ -107,13 +113,23 @@ class Measured:
         return (blocked.quantile(Fraction(99, 100)) or 0) / _MS
 
     @property
-    def cpu(self) -> float:
-        """The share of a processor that the busiest generator process used, until the drain."""
+    def until_drain(self) -> list[Snapshot]:
+        """The snapshot of each process in which the load's time was over, or else its last."""
         until = {s.process: s for s in self.newest}
         for s in reversed(self.snapshots):
             if s.at_s >= self.begun.duration_s:
                 until[s.process] = s
-        return max((s.health.cpu_s / s.at_s for s in until.values() if s.at_s > 0), default=0.0)
+        return [until[process] for process in sorted(until)]
+
+    @property
+    def cpus(self) -> list[float]:
+        """The share of a processor that each generator process used, until the drain."""
+        return [s.health.cpu_s / s.at_s for s in self.until_drain if s.at_s > 0]
+
+    @property
+    def cpu(self) -> float:
+        """The share of a processor that the busiest generator process used, until the drain."""
+        return max(self.cpus, default=0.0)
 
     @property
     def lost(self) -> int:

@@ -18,6 +18,8 @@ from fractions import Fraction
 
 from harness.histogram import samples_needed
 from harness.judge import unknown
+from harness.judge.checks import LAG
+from harness.judge.health import Ailment, helps_lag
 from harness.judge.measured import Measured
 from harness.judge.scope import Scope, scope_of, windows_of
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
@@ -25,9 +27,6 @@ from harness.record import Omission
 from harness.sample import FailureKind
 from harness.tally import Tally
 from harness.verdict import Finding, Outcome
-
-LAG_SHARE = Fraction(1, 10)
-"""Of a latency's limit: a loop that lagged more (p99) may have made the latency."""
 
 SPOILED = frozenset(
     {FailureKind.TIMEOUT, FailureKind.DISCONNECTED, FailureKind.UNFINISHED, FailureKind.EXHAUSTED}
@@ -85,9 +84,10 @@ class _Reading:
     value: Fraction | None
     notes: tuple[str, ...]
     scope: Scope
+    helps: str = ""
 
 
-def judged(part: str, measured: Measured, objective: Objective, sick: str) -> Finding:
+def judged(part: str, measured: Measured, objective: Objective, sick: Ailment) -> Finding:
     """Judge one objective."""
     whole = scope_of(measured, objective)
     in_windows = objective.window_s is not None and not whole.lacking
@@ -106,10 +106,11 @@ def judged(part: str, measured: Measured, objective: Objective, sick: str) -> Fi
         measured=None if reading.value is None else float(reading.value),
         limit=float(objective.limit),
         unit=objective.unit,
+        next_step=reading.helps,
     )
 
 
-def _in_windows(measured: Measured, objective: Objective, whole: Scope, sick: str) -> _Reading:
+def _in_windows(measured: Measured, objective: Objective, whole: Scope, sick: Ailment) -> _Reading:
     """Read an objective in each of its windows, and return the worst of them, with its time."""
     readings = [_reading(measured, objective, w, sick) for w in windows_of(measured, objective)]
     if not readings:
@@ -133,7 +134,7 @@ def _badness(objective: Objective, reading: _Reading) -> tuple[int, int, Fractio
     return rank, 0, abs(over) if objective.op == "==" else over
 
 
-def _reading(measured: Measured, objective: Objective, scope: Scope, sick: str) -> _Reading:
+def _reading(measured: Measured, objective: Objective, scope: Scope, sick: Ailment) -> _Reading:
     value, lacking = _value(objective, scope)
     if value is None:
         return _Reading(Outcome.UNKNOWN, None, (lacking,), scope)
@@ -141,7 +142,8 @@ def _reading(measured: Measured, objective: Objective, scope: Scope, sick: str) 
     if lacking and not (objective.unit == "ms" and _beyond_doubt(objective, scope)):
         return _Reading(Outcome.UNKNOWN, value, (lacking,), scope)
     if outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, scope, sick)):
-        return _Reading(Outcome.UNKNOWN, value, (f"neither met nor missed: {spoiled}",), scope)
+        told = f"neither met nor missed: {spoiled.why}"
+        return _Reading(Outcome.UNKNOWN, value, (told,), scope, spoiled.helps)
     return _Reading(outcome, value, (), scope)
 
 
@@ -239,29 +241,29 @@ def _beyond_doubt(objective: Objective, scope: Scope) -> bool:
     return objective.op in ("<", "<=") and not objective.holds(Fraction(fastest, _MS))
 
 
-def _spoiled(measured: Measured, objective: Objective, scope: Scope, sick: str) -> str:
-    """Say how the generator may have caused a missed objective; empty where it cannot have."""
+def _spoiled(measured: Measured, objective: Objective, scope: Scope, sick: Ailment) -> Ailment:
+    """Say how the generator may have caused a missed objective; nothing where it cannot have."""
     if objective.indicator in ("failures", "completed"):
         return _excuse(measured, objective, scope, sick)
     if objective.unit not in ("ms", "/s", "B"):
-        return ""
+        return Ailment()
     if sick or objective.unit != "ms":
         return sick
-    if scope.lag_ms > LAG_SHARE * objective.limit:
-        return (
-            f"the generator's event loop lagged {scope.lag_ms:.1f} ms (p99), "
-            "over a tenth of the limit"
-        )
-    return ""
+    if 100 * scope.lag_ms > LAG.limit * objective.limit:
+        lagged = f"the generator's event loop lagged {scope.lag_ms:.1f} ms (p99)"
+        told = f"{lagged}, over a tenth of the limit"
+        return Ailment(told, helps_lag(measured))
+    return Ailment()
 
 
-def _excuse(measured: Measured, objective: Objective, scope: Scope, sick: str) -> str:
-    """Say why the failures that are too many may not be the target's; empty where they are."""
+def _excuse(measured: Measured, objective: Objective, scope: Scope, sick: Ailment) -> Ailment:
+    """Say why the failures that are too many may not be the target's; nothing where they are."""
     excused = SPOILED if sick else {FailureKind.UNFINISHED} if measured.cut_short else ()
     left, _ = _count(objective, scope, excused)
     if not excused or left is None or not objective.holds(left):
-        return ""
-    return sick or "what had not ended when the load was cut short is no failure of the target's"
+        return Ailment()
+    told = "what had not ended when the load was cut short is no failure of the target's"
+    return sick or Ailment(told)
 
 
 def _first_failures(measured: Measured, objective: Objective) -> Iterable[str]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
 from harness.evidence import problem
-from harness.facts import Fact, Failed, Health, HistogramFact, Snapshot, TallyFact
+from harness.facts import Fact, Failed, Health, HistogramFact, Snapshot, TallyFact, Vitals
 from harness.guard import once
 from harness.histogram import Histogram
 from harness.load.address import outside_call
 from harness.load.board import Board, Stop
 from harness.load.failure import Places, first_cause, kind_of
+from harness.load.health import InFlight
 from harness.sample import FailureKind, Sample
 from harness.tally import Tallies, Tally
 
@@ -64,6 +65,7 @@ class Book:
         self._verbose = verbose
         self._tallies = Tallies()
         self._visits: set[Visit] = set()
+        self._in_flight = InFlight()
         self._steps: set[Step] = set()  # also those that a visit's own tasks left behind it
         self._started = self._number = 0
         self._noted: Counter[tuple[str, FailureKind]] = Counter()
@@ -78,6 +80,7 @@ class Book:
         now_ns = self.now()
         visit = Visit(scenario, now_ns if due_ns is None else due_ns, now_ns)
         self._visits.add(visit)
+        self._in_flight.began(now_ns)
         self._started += 1
         return visit
 
@@ -85,10 +88,12 @@ class Book:
         """End a visit, by what it raised or by itself."""
         if self._closed:
             return
+        now_ns = self.now()
         self._visits.discard(visit)
         cause = first_cause(error) if error else None
         kind = kind_of(cause) if cause else None
-        self._add(visit, None, visit.due_ns, visit.began_ns, self.now(), failure=kind)
+        self._in_flight.ended(now_ns, now_ns - visit.began_ns if kind else 0)
+        self._add(visit, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
         if cause and kind:
             last = f" (last answer: {visit.answered})" if visit.answered else ""
             self._note(visit.scenario, kind, self.places.told(cause) + last, cause)
@@ -161,6 +166,7 @@ class Book:
             told = f"{step.name} had no whole answer {waited_s:.1f} s after it was sent"
             self._note(step.visit.scenario, kind, told)
         for visit in self._visits:
+            self._in_flight.ended(now_ns, now_ns - visit.began_ns)
             self._add(visit, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
             waited_s = (now_ns - visit.began_ns) / 1_000_000_000
             told = f"still under way {waited_s:.1f} s after it began, when the load had ended"
@@ -196,12 +202,15 @@ class Book:
             for meanwhile_ns in range(late_ns - every_ns, 0, -every_ns):
                 lag.record(meanwhile_ns)
 
-    def facts(self, at_s: float, cpu_s: float, *, final: bool = False) -> list[Fact]:
+    def facts(
+        self, at_s: float, cpu_s: float, vitals: Vitals | None = None, *, final: bool = False
+    ) -> list[Fact]:
         """Return what was noted and counted since the last call."""
         noted, self._facts = self._facts, []
         health = Health(
             cpu_s=cpu_s, loop_lag=HistogramFact.of(self._loop_lag),
-            blocked=HistogramFact.of(self._blocked),
+            blocked=HistogramFact.of(self._blocked), flight=self._in_flight.flight(self.now()),
+            vitals=vitals,
         )  # fmt: skip
         self._loop_lag, self._blocked = Histogram(), Histogram()
         self._number += 1

@@ -17,6 +17,7 @@ from harness.evidence import Part
 from harness.load.alarm import Alarm
 from harness.load.board import DRAIN_S, Board, Stop
 from harness.load.book import Book
+from harness.load.health import Checkup
 from harness.load.job import Job
 from harness.load.molotov import Scenario, Scenarios
 from harness.load.visitor import Visitor, tell
@@ -60,6 +61,7 @@ class Generator:
         self._alarm: Alarm | None = None
         self._start_ns = 0
         self._cpu_s = 0.0
+        self._checkup = Checkup(process, job.target)
         self._writer = ThreadPoolExecutor(1, "harness-writer")
 
     async def run(self) -> None:
@@ -73,6 +75,7 @@ class Generator:
         self._board.ready(self._process)
         self._start_ns = await self._posted_start()
         self._cpu_s = time.process_time()
+        self._checkup.begin()
         try:
             await self._measured(pace)
             await self._write(final=True)
@@ -249,7 +252,8 @@ class Generator:
     async def _write(self, *, final: bool = False) -> None:
         """Append a snapshot: taken here, encoded and forced to the disk on the writer's thread."""
         at_s = max(0, self._book.now() - self._start_ns) / _S
-        facts = self._book.facts(at_s, time.process_time() - self._cpu_s, final=final)
+        cpu_s, vitals = time.process_time() - self._cpu_s, self._checkup.vitals()
+        facts = self._book.facts(at_s, cpu_s, vitals, final=final)
         loop = asyncio.get_running_loop()
         # Shielded: what is cancelled here, at the load's end, has left the book already.
         await asyncio.shield(loop.run_in_executor(self._writer, self._part.note, *facts))

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from harness.record import LoadRow, LoadRun, Record, Second
 from harness.render import figures, outline, plain, svg
+from harness.render.believed import believed
 from harness.render.outline import Capped, Load, plural
 from harness.verdict import Outcome, worst
 
@@ -263,6 +264,8 @@ def _notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
         yield rebased
     if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
         yield by_aiohttp
+    if load.run:
+        yield from believed(load.run)
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:5]:
         yield f"Not valid: {reason or 'the generator, not the target, may have set the figures'}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.record import FunctionalRow, LoadRow, Record
 from harness.render import outline
+from harness.render.believed import believed
 from harness.render.figures import count, exact, figure, span
 from harness.render.outline import Capped, Gap, Load, plural
 from harness.render.plain import block, line, visible
@@ -165,6 +166,8 @@ def _load_notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
         yield line(rebased, 2 * _WIDTH)
     if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
         yield line(by_aiohttp, 2 * _WIDTH)
+    if load.run:
+        yield from (line(told, 2 * _WIDTH) for told in believed(load.run))
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:_MOST_ROWS]:
         yield f"! not valid: {line(reason, _WIDTH) or 'the generator set the figures'}"

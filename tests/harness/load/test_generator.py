@@ -108,6 +108,42 @@ async def test_a_rate_makes_exactly_the_visits_that_are_due(
     assert outcome.last.at_s >= 0.5
 
 
+async def test_visits_in_flight_are_those_that_were_counted_and_the_machine_is_looked_after(
+    tmp_path: Path, service: Service
+) -> None:
+    calls, both, stayed = iter(range(1000)), asyncio.Event(), asyncio.Event()
+
+    async def sometimes(session: Any) -> None:
+        await visit(session)
+        call = next(calls)
+        if call > 1:
+            both.set()
+        assert call % 4
+
+    async def stays(session: Any) -> None:
+        stayed.set()
+        await asyncio.sleep(60)
+
+    async def leaves(board: Board) -> None:
+        await both.wait()
+        await stayed.wait()
+        board.stop(Stop.CANCEL)  # what is under way then is abandoned
+
+    found = scenarios(sometimes, stays, sometimes=9)
+    outcome = await ran(tmp_path, found, "100/s for 5s", target=service.url, beside=leaves)
+
+    health, visits = outcome.last.health, [t for t in outcome.tallies.values() if t.step is None]
+    assert health.flight is not None
+    counted_s = sum(t.service.total_ns for t in visits) / 1e9 + health.flight.failed_s
+    assert health.flight.visits_s == pytest.approx(counted_s)
+    assert health.flight.failed_s > 0
+    assert {k for t in visits for k in t.failures} == {
+        FailureKind.ASSERTION, FailureKind.UNFINISHED,
+    }  # fmt: skip
+    assert health.vitals is not None
+    assert health.vitals.descriptors
+
+
 async def test_weights_decide_the_mix_and_a_seed_repeats_it(tmp_path: Path) -> None:
     async def often(session: Any) -> None: ...
 
