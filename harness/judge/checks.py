@@ -58,8 +58,8 @@ RATE = Limit(
     "the rate: FAIL, where the generator was well", "more processes (-p), or a lower rate",
 )  # fmt: skip
 SCHEDULE = Limit(
-    "wait for a place among 500 visits (p99), where visits mostly pause", "<=", 250, "ms",
-    _MISSED, "more processes (-p): each has room for 500 visits at once",
+    "wait for room (p99), where visits mostly pause", "<=", 250, "ms",
+    _MISSED, "more processes (-p): each has room of its own",
 )  # fmt: skip
 LAG = Limit(
     "event loop's lag (p99), of a latency's limit", "<=", 10, "%",

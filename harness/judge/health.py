@@ -27,7 +27,7 @@ class Ailment:
         return bool(self.why)
 
 
-def ailment(measured: Measured) -> Ailment:
+def sickness(measured: Measured) -> Ailment:
     """Say in which way the generator was the bottleneck."""
     if measured.cpu * 100 >= CPU.limit:
         told = f"a generator process used {measured.cpu:.0%} of a processor"

@@ -4,7 +4,7 @@ The limits and their numbers are in `checks`. The rules:
 
 - A rate of which less than `checks.RATE` was started is FAIL where the generator was well, else
   UNKNOWN.
-- The generator was not well where it was beyond a limit of `health.ailment`, or where its event
+- The generator was not well where it was beyond a limit of `health.sickness`, or where its event
   loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only ever lengthens
   latencies: an objective that is met stays met; one that is missed is then UNKNOWN.
 - So is one on failures that is missed only by `promised.SPOILED`, kinds that such a generator
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from harness.facts import Fact, HistogramFact
 from harness.judge import Judgement, of_part
 from harness.judge.checks import disagreement, validity
-from harness.judge.health import ailment, evidence, rate_reached, stopped_at_failure
+from harness.judge.health import evidence, rate_reached, sickness, stopped_at_failure
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged, unjudged
 from harness.judge.series import ALL_REQUESTS, by_interval, latency
@@ -41,7 +41,7 @@ def judge(
         return judgement, None, []  # what kept it from beginning has been said
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
     objectives.extend(defaults(measured, objectives))
-    sick = ailment(measured)
+    sick = sickness(measured)
     judgement.extend(evidence(part, measured))
     judgement.extend(rate_reached(part, measured, sick))
     judgement.extend(stopped_at_failure(part, measured))

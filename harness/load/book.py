@@ -80,7 +80,7 @@ class Book:
         now_ns = self.now()
         visit = Visit(scenario, now_ns if due_ns is None else due_ns, now_ns)
         self._visits.add(visit)
-        self._in_flight.began(now_ns)
+        self._in_flight.became(len(self._visits), now_ns)
         self._started += 1
         return visit
 
@@ -92,7 +92,9 @@ class Book:
         self._visits.discard(visit)
         cause = first_cause(error) if error else None
         kind = kind_of(cause) if cause else None
-        self._in_flight.ended(now_ns, now_ns - visit.began_ns if kind else 0)
+        self._in_flight.became(len(self._visits), now_ns)
+        if kind:
+            self._in_flight.failed(now_ns - visit.began_ns)
         self._add(visit, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
         if cause and kind:
             last = f" (last answer: {visit.answered})" if visit.answered else ""
@@ -166,11 +168,12 @@ class Book:
             told = f"{step.name} had no whole answer {waited_s:.1f} s after it was sent"
             self._note(step.visit.scenario, kind, told)
         for visit in self._visits:
-            self._in_flight.ended(now_ns, now_ns - visit.began_ns)
+            self._in_flight.failed(now_ns - visit.began_ns)
             self._add(visit, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
             waited_s = (now_ns - visit.began_ns) / 1_000_000_000
             told = f"still under way {waited_s:.1f} s after it began, when the load had ended"
             self._note(visit.scenario, kind, told)
+        self._in_flight.became(0, now_ns)
         self._closed = True
 
     def give_up(self, error: HarnessError, level: Stop) -> None:

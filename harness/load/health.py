@@ -31,20 +31,17 @@ class InFlight:
     def __init__(self) -> None:
         self._now = self._most = self._changed_ns = self._visits_ns = self._failed_ns = 0
 
-    def began(self, now_ns: int) -> None:
-        """Count one more from now on."""
+    def became(self, number: int, now_ns: int) -> None:
+        """Know that `number` visits are under way from now on."""
         self._visits_ns += self._now * (now_ns - self._changed_ns)
         self._changed_ns = now_ns
-        self._now += 1
-        if self._now > self._most:
-            self._most = self._now
+        self._now = number
+        if number > self._most:
+            self._most = number
 
-    def ended(self, now_ns: int, failed_ns: int = 0) -> None:
-        """Count one less from now on; one that failed had lasted `failed_ns`."""
-        self._visits_ns += self._now * (now_ns - self._changed_ns)
-        self._changed_ns = now_ns
-        self._now -= 1
-        self._failed_ns += failed_ns
+    def failed(self, took_ns: int) -> None:
+        """Know how long a visit had taken that failed: the tallies do not say."""
+        self._failed_ns += took_ns
 
     def flight(self, now_ns: int) -> Flight:
         """Return what was counted until now; `most` since it was last asked for."""

@@ -175,6 +175,6 @@ def test_visits_that_wait_for_the_target_are_not_the_schedules_fault() -> None:
         )
     ]
 
-    assert check(found(snapshot(waited), due=100)[1], "wait for a place").within
+    assert check(found(snapshot(waited), due=100)[1], "wait for room").within
     paused = [one if one.step is None else one._replace(done_ns=905 * MS) for one in waited]
-    assert not check(found(snapshot(paused), due=100)[1], "wait for a place").within
+    assert not check(found(snapshot(paused), due=100)[1], "wait for room").within

@@ -22,11 +22,11 @@ def test_visits_in_flight_add_up_to_their_durations(
     began = [(begin, 0, 0) for begin, _, _ in visits]
     ended = [(begin + took, 1, took if failed else 0) for begin, took, failed in visits]
 
+    number = 0
     for at_ns, is_end, failed_ns in sorted(began + ended):
-        if is_end:
-            counted.ended(at_ns, failed_ns)
-        else:
-            counted.began(at_ns)
+        number += -1 if is_end else 1
+        counted.became(number, at_ns)
+        counted.failed(failed_ns)
 
     flight = counted.flight(ends_ns)
     assert flight.visits_s == sum(took for _, took, _ in visits) / 1e9
@@ -37,13 +37,11 @@ def test_a_visit_under_way_counts_until_now_and_the_most_is_of_the_time_since_th
     None
 ):
     counted = InFlight()
-    for at_ns in (0, 1, 2):
-        counted.began(at_ns * 10**9)
-    counted.ended(3 * 10**9)
-    counted.ended(3 * 10**9)
+    for number, at_ns in ((1, 0), (2, 1), (3, 2), (2, 3), (1, 3)):
+        counted.became(number, at_ns * 10**9)
 
     assert (counted.flight(4 * 10**9).visits_s, counted.flight(4 * 10**9).most) == (7.0, 1)
-    counted.began(4 * 10**9)
+    counted.became(2, 4 * 10**9)
     assert counted.flight(5 * 10**9).most == 2
 
 
