@@ -121,7 +121,8 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     """What a load was asked to do. `asked_rate` in visits per second; None: a closed pace.
 
     `visits` is how many are due in all, None where only time bounds them. `stop_at_failure`: the
-    load was to end at its first failed visit.
+    load was to end at its first failed visit. What is due in the first `warm_up_s` is counted
+    under names of its own: see `tally.WARM_UP`.
     """
 
     load: str
@@ -134,6 +135,7 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     visits: int | None
     objectives: tuple[str, ...]
     stop_at_failure: bool = False
+    warm_up_s: float = 0.0
 
 
 class HistogramFact(msgspec.Struct, frozen=True, array_like=True):

@@ -28,6 +28,7 @@ from harness.plan import (
     load_of,
     placeholders,
     target_variable,
+    warmed,
 )
 from harness.routes import place_of
 from harness.secret import Variable
@@ -257,6 +258,11 @@ class _Reader:
             [*path, "objectives"],
             lambda: load_of(name, found.scenarios, pace, found.objectives, found.processes),
         )
+        if found.warm_up:
+            cold = made
+            made = self._parsed(
+                [*path, "warm_up"], lambda: warmed(cold, parse_duration(found.warm_up))
+            )
         return replace(made, service=found.service)
 
     def _gates(self) -> Gates | None:

@@ -98,7 +98,8 @@ class Load:
     The rest are Molotov's options, under its command line's meanings: `max_runs` visits per
     worker, `single` the one scenario to run, `single_run` each scenario once per worker,
     `delay_s` a pause after each visit, `ramp_up_s` over which the workers start, `extensions`
-    files or modules to import first. `env` is added to what the scenarios find.
+    files or modules to import first. No objective speaks of what is due in the first
+    `warm_up_s`. `env` is added to what the scenarios find.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Load:
     stop_at_failure: bool = False
     delay_s: float = 0.0
     ramp_up_s: float = 0.0
+    warm_up_s: float = 0.0
     seed: int = 0
     extensions: tuple[str, ...] = ()
     verbose: int = 0
@@ -311,16 +313,33 @@ def load_of(
     Raises UsageError for an objective in windows that are longer than the load.
     """
     parsed = tuple(parse_objective(text, Family.LOAD) for text in objectives)
-    for objective in parsed:
-        if (objective.window_s or 0) > pace.duration_s:
-            raise UsageError(
-                "plan/objective",
-                f"{objective.text!r}: a window is longer than the load, '{pace}'",
-                next_step="make the load longer, or the windows shorter",
-            )
+    _refuse_long_windows(parsed, pace, Fraction(0))
     if not any(objective.indicator in ("failures", "completed") for objective in parsed):
         parsed = (parse_objective(DEFAULT_OBJECTIVE, Family.LOAD), *parsed)
     return Load(name, scenarios, pace, parsed, processes)
+
+
+def warmed(load: Load, warm_up_s: Fraction) -> Load:
+    """Return a load with a warm-up. Raises UsageError where it leaves nothing to be judged."""
+    if warm_up_s >= load.pace.duration_s:
+        raise UsageError(
+            "load/warm-up",
+            f"a warm-up of {float(warm_up_s):g} s leaves nothing of the load, '{load.pace}'",
+            next_step="make it shorter, or the load longer",
+        )
+    _refuse_long_windows(load.objectives, load.pace, warm_up_s)
+    return replace(load, warm_up_s=float(warm_up_s))
+
+
+def _refuse_long_windows(objectives: Iterable[Objective], pace: Pace, warm_up_s: Fraction) -> None:
+    for objective in objectives:
+        if (objective.window_s or 0) > pace.duration_s - warm_up_s:
+            after = f" after {float(warm_up_s):g} s of warm-up" if warm_up_s else ""
+            raise UsageError(
+                "plan/objective",
+                f"{objective.text!r}: a window is longer than the load, '{pace}'{after}",
+                next_step="make the load longer, or the windows shorter",
+            )
 
 
 def gates_of(paths: tuple[str, ...], limits: tuple[str, ...] = DEFAULT_LIMITS) -> Gates:

@@ -13,6 +13,9 @@ MOST_STEPS = 200
 
 OTHER_STEPS = "(other)"
 
+WARM_UP = " (warm-up)"
+"""Ends the scenario's name under which visits are counted that were due in a load's warm-up."""
+
 Key = tuple[str, str | None]
 """A scenario and its step; None: its visits."""
 

@@ -29,7 +29,7 @@ from harness.cli.request import (
 )
 from harness.errors import UsageError, nearest
 from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, UNTIMED_S, Pace, Rate, Workers
-from harness.plan import Load, Plan, load_of
+from harness.plan import Load, Plan, load_of, warmed
 from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
 
@@ -100,6 +100,7 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @click.option("-x", "--exception", is_flag=True, help="Stop at the first failed visit.")
 @click.option("--ramp-up", type=Number(or_zero=True), metavar="S", help="Start workers over S s.")
 @click.option("--delay", type=Number(or_zero=True), metavar="S", help="Pause after each visit.")
+@click.option("--warm-up", type=Number(or_zero=True), metavar="S", help="Judge no visit of S s.")
 @click.option("-f", "--fail", type=click.IntRange(1), metavar="N", help="Tolerate N-1 failures.")
 @click.option("--objective", "objectives", multiple=True, metavar="TEXT", help="'p99 < 250ms'.")
 @click.option("--seed", type=int, default=0, help="Of the scenarios' mix.")
@@ -238,6 +239,7 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
         objectives = (f"failures < {fail}", *objectives)
     name = re.sub(r"[^\w-]+", "-", scenarios.removesuffix(".py").rpartition("/")[2])
     made = load_of(name, scenarios, _pace(options), objectives, options["processes"] or 1)
+    made = warmed(made, options["warm_up"] or Fraction(0))
     return replace(
         made,
         max_runs=options["max_runs"],

@@ -202,7 +202,8 @@ def _in_flight(measured: Measured) -> tuple[float, float] | None:
     lasted_s = max((s.at_s for s in measured.newest), default=0.0)
     if not whole or not lasted_s:
         return None
-    ended_s = sum(t.service.total_ns for t in measured.visits) / 1_000_000_000
+    visits = [*measured.visits, *measured.warm_up.visits]
+    ended_s = sum(t.service.total_ns for t in visits) / 1_000_000_000
     by_law = (ended_s + sum(flight.failed_s for flight in last)) / lasted_s
     return sum(flight.visits_s for flight in last) / lasted_s, by_law
 

@@ -127,7 +127,11 @@ def rate_reached(part: str, measured: Measured, sick: Ailment) -> Judgement:
 def stopped_at_failure(part: str, measured: Measured) -> Judgement:
     """Find a load that ended at its first failure: so few may be tolerated, but it did not last."""
     begun, judgement = measured.begun, Judgement()
-    if begun.stop_at_failure and not measured.lasted and any(t.failed for t in measured.visits):
+    if (
+        begun.stop_at_failure
+        and not measured.lasted
+        and any(t.failed for t in (*measured.visits, *measured.warming))
+    ):
         told = f"it ended at its first failed visit, after {measured.seconds:.1f} s, as -x asks"
         judgement.findings.append(unknown("load/cut-short", part, told, "leave out -x"))
     return judgement

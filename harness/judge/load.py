@@ -26,6 +26,7 @@ from harness.judge.health import evidence, rate_reached, sickness, stopped_at_fa
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged, unjudged
 from harness.judge.series import ALL_REQUESTS, by_interval, latency
+from harness.judge.warmth import warm_up
 from harness.objective import Family, parse_objective
 from harness.record import LoadRow, LoadRun, Omission, Second
 from harness.tally import Tally
@@ -58,7 +59,9 @@ def judge(
         )
     judgement.not_checked.extend(unjudged(part, measured, objectives))
     series = by_interval(measured.snapshots)
-    rows = [_row(measured, t, sick.why, series[t.scenario, t.step]) for t in measured.tallies]
+    rows = [_row(one, t, sick.why, series[t.scenario, t.step])
+            for one in (measured, measured.warm_up) for t in one.tallies]  # fmt: skip
+    judgement.extend(warm_up(part, measured, below))
     run = _run(measured, series[ALL_REQUESTS])
     return judgement, replace(run, validity=validity(measured, objectives)), rows
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Snapshot
 from harness.histogram import Histogram
 from harness.sample import FailureKind
-from harness.tally import Tally, merged
+from harness.tally import WARM_UP, Tally, merged
 
 LASTED = 0.99
 """The share of its time that a load lasts; one that lasted less was cut short."""
@@ -20,7 +20,10 @@ _MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The facts of one load, folded. `newest` holds the last snapshot of each process."""
+    """The facts of one load, folded. `newest` holds the last snapshot of each process.
+
+    `tallies` are those that count, `warming` those of its warm-up, where one was asked for.
+    """
 
     begun: LoadBegun
     newest: list[Snapshot]
@@ -28,6 +31,8 @@ class Measured:
     failures: list[Failed]
     cut_short: bool
     snapshots: list[Snapshot] = field(repr=False)
+    warming: list[Tally] = field(default_factory=list)
+    is_warm_up: bool = False
 
     @classmethod
     def of(cls, facts: Sequence[Fact], below: Sequence[Fact]) -> Measured | None:
@@ -43,9 +48,32 @@ class Measured:
         cut_short = not any(isinstance(fact, Ended) for fact in facts) or any(
             isinstance(fact, Problem) for fact in (*facts, *below)
         )
-        return cls(
+        found = cls(
             begun, list(newest.values()), list(tallies.values()), failures, cut_short, snapshots
         )
+        return found if not begun.warm_up_s else found._warmed()
+
+    def _warmed(self) -> Measured:
+        """Set apart what belongs to the warm-up."""
+        counts, warming = (
+            [t for t in self.tallies if self._counts(t.scenario) == wanted]
+            for wanted in (True, False)
+        )
+        failures = [f for f in self.failures if self._counts(f.scenario)]
+        return replace(self, tallies=counts, warming=warming, failures=failures)
+
+    def _counts(self, scenario: str) -> bool:
+        return not (self.begun.warm_up_s and scenario.endswith(WARM_UP))
+
+    def tallied(self, snapshots: Iterable[Snapshot]) -> list[Tally]:
+        """Add up what some of the snapshots counted, but for the warm-up."""
+        tallies = merged(fact.tally() for snapshot in snapshots for fact in snapshot.tallies)
+        return [tally for tally in tallies.values() if self._counts(tally.scenario)]
+
+    @property
+    def warm_up(self) -> Measured:
+        """The load's warm-up, as if it were a load."""
+        return replace(self, tallies=self.warming, warming=[], is_warm_up=True)
 
     @property
     def visits(self) -> list[Tally]:
@@ -73,7 +101,7 @@ class Measured:
     @property
     def unsent(self) -> int:
         """How many visits and requests found no file or port left for a connection."""
-        return sum(t.failures.get(FailureKind.EXHAUSTED, 0) for t in self.tallies)
+        return sum(t.failures.get(FailureKind.EXHAUSTED, 0) for t in (*self.tallies, *self.warming))
 
     @property
     def lasted(self) -> bool:
@@ -91,7 +119,9 @@ class Measured:
 
         Each may have ended one visit after the load's time: within it, they were not so fast.
         """
-        return (self._lasted if self.begun.asked_rate is None else self.seconds) or 1
+        lasted_s = self._lasted if self.begun.asked_rate is None else self.seconds
+        warm_s = min(lasted_s, self.begun.warm_up_s)
+        return (warm_s if self.is_warm_up else lasted_s - warm_s) or 1
 
     @property
     def _lasted(self) -> float:

@@ -11,7 +11,7 @@ from harness.facts import Snapshot
 from harness.histogram import Histogram
 from harness.judge.measured import Measured
 from harness.objective import Objective
-from harness.tally import Tally, merged
+from harness.tally import Tally
 
 _MS = 1_000_000
 
@@ -65,17 +65,20 @@ def windows_of(measured: Measured, objective: Objective) -> list[Scope]:
 
     A window holds the snapshots that it has the middle of: its edges are as exact as a second
     is. The last one takes what is left of the load, its drain included, so that nothing is left
-    out; a load that is shorter than a window has none.
+    out; a load that is shorter than a window has none. They begin after the warm-up.
     """
-    size_s = objective.window_s or 1
-    number = int((measured.seconds + _SNAPSHOT_S / 2) // size_s)
+    size_s, warm_s = objective.window_s or 1, measured.begun.warm_up_s
+    number = int((measured.seconds - warm_s + _SNAPSHOT_S / 2) // size_s)
     parts: list[list[Snapshot]] = [[] for _ in range(number)]
-    if not number:
+    if not parts:
         return []
     for middle_s, snapshot in _middles(measured.snapshots):
-        parts[min(number - 1, int(middle_s // size_s))].append(snapshot)
-    ends_s = [float(size_s * (n + 1)) for n in range(number - 1)] + [measured.rate_seconds]
-    return [_window(part, objective, float(size_s * n), ends_s[n]) for n, part in enumerate(parts)]
+        parts[min(number - 1, max(0, int((middle_s - warm_s) // size_s)))].append(snapshot)
+    edges_s = [warm_s + size_s * n for n in range(number)] + [warm_s + measured.rate_seconds]
+    return [
+        _window(part, measured.tallied(part), objective, from_s, to_s)
+        for part, from_s, to_s in zip(parts, edges_s, edges_s[1:], strict=False)
+    ]
 
 
 _SNAPSHOT_S = 1.0
@@ -90,10 +93,12 @@ def _middles(snapshots: Iterable[Snapshot]) -> Iterable[tuple[float, Snapshot]]:
         yield (begins_s + snapshot.at_s) / 2, snapshot
 
 
-def _window(part: Sequence[Snapshot], objective: Objective, from_s: float, to_s: float) -> Scope:
+def _window(
+    part: Sequence[Snapshot], tallies: Iterable[Tally], objective: Objective,
+    from_s: float, to_s: float,
+) -> Scope:  # fmt: skip
     lag = sum((s.health.loop_lag.histogram() for s in part), start=Histogram())
-    tallies = merged(fact.tally() for snapshot in part for fact in snapshot.tallies)
-    visits, steps = _chosen(tallies.values(), objective, with_step=True)
+    visits, steps = _chosen(tallies, objective, with_step=True)
     return Scope(
         visits, steps, to_s - from_s, (lag.quantile(Fraction(99, 100)) or 0) / _MS,
         lacking="" if part else "nothing was written down in it",

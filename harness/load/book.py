@@ -18,7 +18,7 @@ from harness.load.board import Board, Stop
 from harness.load.failure import Places, first_cause, kind_of
 from harness.load.health import InFlight
 from harness.sample import FailureKind, Sample
-from harness.tally import Tallies, Tally
+from harness.tally import WARM_UP, Tallies, Tally
 
 FIRST_FAILURES = 5
 """How many failures of one kind are written down, of each scenario."""
@@ -66,6 +66,7 @@ class Book:
         self._tallies = Tallies()
         self._visits: set[Visit] = set()
         self._in_flight = InFlight()
+        self._warm_ns = 0
         self._steps: set[Step] = set()  # also those that a visit's own tasks left behind it
         self._started = self._number = 0
         self._noted: Counter[tuple[str, FailureKind]] = Counter()
@@ -75,10 +76,15 @@ class Book:
         self.outside = once(self._outside)
         self._closed = False
 
+    def warm_up(self, until_ns: int) -> None:
+        """Count visits apart, with all that they ask for, that are due before an instant."""
+        self._warm_ns = until_ns
+
     def begin(self, scenario: str, due_ns: int | None) -> Visit:
-        """Begin a visit; `due_ns` None: it is due now."""
+        """Begin a visit; `due_ns` None: it is due now. One due in the warm-up is counted apart."""
         now_ns = self.now()
-        visit = Visit(scenario, now_ns if due_ns is None else due_ns, now_ns)
+        due_ns = now_ns if due_ns is None else due_ns
+        visit = Visit(scenario + WARM_UP if due_ns < self._warm_ns else scenario, due_ns, now_ns)
         self._visits.add(visit)
         self._in_flight.became(len(self._visits), now_ns)
         self._started += 1

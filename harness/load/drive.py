@@ -87,7 +87,7 @@ def _begun(load: Load, target: str) -> LoadBegun:
         load=load.name, scenarios=load.scenarios, target=target, pace=pace_text(load),
         duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,
         objectives=tuple(objective.text for objective in load.objectives),
-        stop_at_failure=load.stop_at_failure,
+        stop_at_failure=load.stop_at_failure, warm_up_s=load.warm_up_s,
     )  # fmt: skip
 
 

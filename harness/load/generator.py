@@ -76,6 +76,7 @@ class Generator:
         self._start_ns = await self._posted_start()
         self._cpu_s = time.process_time()
         self._checkup.begin()
+        self._book.warm_up(self._start_ns + int(self._job.warm_up_s * _S))
         try:
             await self._measured(pace)
             await self._write(final=True)

@@ -21,7 +21,7 @@ import msgspec
 import uvloop
 
 from harness import leash
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.evidence import Part, problem
 from harness.guard import Guard, OnRefused, once
 from harness.load.address import ForeignHostError, outside_call
@@ -32,6 +32,7 @@ from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenarios, load
 from harness.scenarios import PROCESS
+from harness.tally import WARM_UP
 
 START_MARGIN_S = 0.05
 """From when every generator is ready to the start of the load."""
@@ -77,6 +78,8 @@ def _host(job: Job, part: Part) -> None:
         scenarios = load(job.scenarios, Path(job.root), job.addresses, job.extensions)
         if job.single is not None:
             scenarios = scenarios.only(job.single)
+        if job.warm_up_s:
+            _refuse_lookalikes(scenarios)
         if job.verbose > 1:
             scenarios = replace(scenarios, listeners=(*scenarios.listeners, print_exchange))
         _set_up(scenarios, arguments)
@@ -86,6 +89,17 @@ def _host(job: Job, part: Part) -> None:
         finally:
             if job.processes > 1 or not board.has_finished(0):
                 _tear_down(scenarios)
+
+
+def _refuse_lookalikes(scenarios: Scenarios) -> None:
+    """Refuse a scenario whose name is one that the visits of a warm-up are counted under."""
+    for scenario in scenarios.each:
+        if scenario.name.endswith(WARM_UP):
+            raise UsageError(
+                "load/warm-up",
+                f"{scenario.name!r} is named as if it were a part of the warm-up",
+                next_step="give the scenario another name, or leave out the warm-up",
+            )
 
 
 def _noting(part: Part, job: Job) -> OnRefused:

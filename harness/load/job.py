@@ -36,6 +36,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     stop_at_failure: bool = False
     delay_s: float = 0.0
     ramp_up_s: float = 0.0
+    warm_up_s: float = 0.0
     seed: int = 0
     extensions: tuple[str, ...] = ()
     verbose: int = 0
@@ -56,8 +57,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             rate=str(pace.per_second) if isinstance(pace, Rate) else None,
             processes=load.processes, max_runs=load.max_runs, single=load.single,
             single_run=load.single_run, stop_at_failure=load.stop_at_failure,
-            delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, seed=load.seed,
-            extensions=load.extensions, verbose=load.verbose,
+            delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, warm_up_s=load.warm_up_s,
+            seed=load.seed, extensions=load.extensions, verbose=load.verbose,
             allow_hosts=allow_hosts, rebase=rebase,
         )  # fmt: skip
 

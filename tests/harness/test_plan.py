@@ -267,3 +267,18 @@ def test_an_objective_that_cannot_be_read_is_pointed_at_below_its_line() -> None
         "    p99 < 250",
         "             ^ (plan/objective)",
     ]
+
+
+def test_a_warm_up_is_a_part_of_a_load_and_leaves_some_of_it() -> None:
+    def warming(text: str) -> str:
+        return PLAN.replace("[load.mix]", f'[load.mix]\nwarm_up = "{text}"')
+
+    assert parse_plan(warming("5s"), "harness.toml").loads[0].warm_up_s == 5
+    assert parse_plan(PLAN, "harness.toml").loads[0].warm_up_s == 0
+    with pytest.raises(PlanError, match="leaves nothing of the load") as caught:
+        parse_plan(warming("15s"), "harness.toml")
+    assert caught.value.slug == "load/warm-up"
+    with pytest.raises(PlanError, match="longer than the load, '20/s for 15s' after 10 s"):
+        parse_plan(
+            warming("10s").replace('"p99 < 250ms"', '"p99 < 250ms in every 6s"'), "harness.toml"
+        )

@@ -367,6 +367,17 @@ def test_what_the_children_noted_is_raised_here(
     assert [problem.slug for problem in project.facts(Problem)] == [slug]
 
 
+def test_a_warm_up_is_counted_apart_and_no_scenario_may_be_named_like_it(project: Project) -> None:
+    project.drive(SCENARIO, "1 worker for 400ms", warm_up_s=0.2)
+    assert project.tallies["visit (warm-up)", None].ok
+    assert project.tallies["visit", None].ok
+
+    named = SCENARIO.replace("weight=1", "name='visit (warm-up)'")
+    assert named != SCENARIO
+    with pytest.raises(UsageError, match="as if it were a part of the warm-up"):
+        project.drive(named, "1 worker for 400ms", warm_up_s=0.2)
+
+
 def test_a_global_teardown_that_exits_takes_nothing_away(project: Project) -> None:
     text = f"{SCENARIO}\nimport molotov\n@molotov.global_teardown()\ndef end(): raise SystemExit(5)"
     project.drive(text, "1 worker for 9s", max_runs=2)

@@ -144,6 +144,17 @@ async def test_visits_in_flight_are_those_that_were_counted_and_the_machine_is_l
     assert health.vitals.descriptors
 
 
+@pytest.mark.parametrize("pace", ["40/s for 500ms", "1 workers for 500ms"])
+async def test_visits_that_are_due_in_the_warm_up_are_counted_apart(
+    tmp_path: Path, service: Service, pace: str
+) -> None:
+    outcome = await ran(tmp_path, scenarios(visit), pace, target=service.url, warm_up_s=0.2)
+
+    warm, counted = (outcome.tallies[name, "GET /"].ok for name in ("visit (warm-up)", "visit"))
+    assert warm + counted == len(service.paths)
+    assert (warm, counted) == (8, 12) if "/s" in pace else warm and counted
+
+
 async def test_weights_decide_the_mix_and_a_seed_repeats_it(tmp_path: Path) -> None:
     async def often(session: Any) -> None: ...
 
