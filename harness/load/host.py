@@ -79,7 +79,7 @@ def _host(job: Job, part: Part) -> None:
         if job.single is not None:
             scenarios = scenarios.only(job.single)
         if job.warm_up_s:
-            _refuse_lookalikes(scenarios)
+            _refuse_lookalikes(scenarios, job)
         if job.verbose > 1:
             scenarios = replace(scenarios, listeners=(*scenarios.listeners, print_exchange))
         _set_up(scenarios, arguments)
@@ -91,13 +91,14 @@ def _host(job: Job, part: Part) -> None:
                 _tear_down(scenarios)
 
 
-def _refuse_lookalikes(scenarios: Scenarios) -> None:
+def _refuse_lookalikes(scenarios: Scenarios, job: Job) -> None:
     """Refuse a scenario whose name is one that the visits of a warm-up are counted under."""
     for scenario in scenarios.each:
         if scenario.name.endswith(WARM_UP):
             raise UsageError(
                 "load/warm-up",
                 f"{scenario.name!r} is named as if it were a part of the warm-up",
+                where=job.scenarios,
                 next_step="give the scenario another name, or leave out the warm-up",
             )
 

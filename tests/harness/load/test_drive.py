@@ -367,15 +367,20 @@ def test_what_the_children_noted_is_raised_here(
     assert [problem.slug for problem in project.facts(Problem)] == [slug]
 
 
-def test_a_warm_up_is_counted_apart_and_no_scenario_may_be_named_like_it(project: Project) -> None:
+def test_a_warm_up_is_counted_apart(project: Project) -> None:
     project.drive(SCENARIO, "1 worker for 400ms", warm_up_s=0.2)
+
     assert project.tallies["visit (warm-up)", None].ok
     assert project.tallies["visit", None].ok
 
+
+def test_no_scenario_may_be_named_like_a_warm_up(project: Project) -> None:
     named = SCENARIO.replace("weight=1", "name='visit (warm-up)'")
-    assert named != SCENARIO
-    with pytest.raises(UsageError, match="as if it were a part of the warm-up"):
+
+    with pytest.raises(UsageError, match="as if it were a part of the warm-up") as caught:
         project.drive(named, "1 worker for 400ms", warm_up_s=0.2)
+
+    assert (caught.value.slug, caught.value.where) == ("load/warm-up", "mix.py")
 
 
 def test_a_global_teardown_that_exits_takes_nothing_away(project: Project) -> None:
