@@ -96,6 +96,7 @@ _SLUG = "plan/objective"
 _TOKEN = re.compile(r'"(?P<quoted>[^"]*)"|(?P<compares>[<>=!]+)|(?P<open>")|[^\s"<>=!]+')
 _NUMBER = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?)(.*)\Z", re.DOTALL)
 _PERCENTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,6})?)\Z")
+_NO_SIZES = "of sizes the mean alone is measured: write it as 'bytes < 64KiB'"
 _COMPARISON = "a comparison: < <= > >= or =="
 
 
@@ -249,7 +250,8 @@ class _Sentence:
         if unit.text not in units:
             lacking = rest[0] if not unit.text and rest else None
             expected = " or ".join(unit for unit in units if unit) or "no unit: it is a count"
-            raise self._error(unit if unit.text else lacking, expected, f"write it as {example}")
+            step = _NO_SIZES if unit.text in _SIZE else f"write it as {example}"
+            raise self._error(unit if unit.text else lacking, expected, step)
         name, many = _ONE.get(unit.text, (unit.text, 1))
         if name == "%" and Fraction(read[1]) > 100:
             raise self._error(number, "a share up to 100%", f"write it as {example}")

@@ -533,3 +533,14 @@ def test_a_verdict_that_cannot_be_printed_is_told_and_is_no_success(project: Pro
     assert done.returncode == 2
     assert "the verdict could not be printed: No space left on device" in done.stderr
     assert "next: harness report" in done.stderr
+
+
+def test_a_warm_up_and_what_it_leaves_of_a_load_are_asked_of_the_command(project: Project) -> None:
+    typed = ("load", "mix.py", "-q", "-w", "1", "-d", "1", "--warm-up")
+
+    code, output = project.harness(*typed, "1")
+    assert (code, "(load/warm-up)" in output) == (64, True)
+    code, output = project.harness(*typed, "0.5")
+    assert code == 0, output
+    (told,) = [one["what"] for one in project.record()["not_checked"] if "warm-up" in one["what"]]
+    assert "0.5 s of warm-up" in told

@@ -152,6 +152,13 @@ def test_a_misspelt_indicator_is_answered_with_the_nearest() -> None:
     assert "Did you mean 'failures'?" in caught.value.next_step
 
 
+def test_a_percentile_of_sizes_is_told_that_there_is_a_mean() -> None:
+    with pytest.raises(SentenceError) as caught:
+        parse_objective("bytes p99 < 64KiB", Family.LOAD)
+
+    assert "'bytes < 64KiB'" in caught.value.next_step
+
+
 @given(st.fractions(min_value=0, max_value=1000))
 def test_limits_are_compared_exactly_and_never_rounded(value: Fraction) -> None:
     at_least = parse_objective("coverage.lines >= 90%", Family.GATE)
