@@ -238,24 +238,32 @@ class _Sentence:
     ) -> tuple[Fraction, str, Sequence[_Token]]:
         """Return the limit, its unit, and what follows."""
         units = self._units_of(indicator)
-        example = " or ".join(f"'{indicator} < 5{unit}'" for unit in units)
-        number, rest = (right[0] if right else None), right[1:]
-        if number is None or (read := _NUMBER.match(number.text)) is None:
-            if number and indicator.startswith("complexity.") and number.text in RADON_RANKS:
-                return Fraction(RADON_RANKS[number.text]), "", rest
-            raise self._error(number, "a number", f"write it as {example}")
+        example = "write it as " + " or ".join(f"'{indicator} < 5{unit}'" for unit in units)
+        if not right:
+            raise self._error(None, "a number", example)
+        number, rest = right[0], right[1:]
+        if indicator.startswith("complexity.") and number.text in RADON_RANKS:
+            return Fraction(RADON_RANKS[number.text]), "", rest
+        if (read := _NUMBER.match(number.text)) is None:
+            raise self._error(number, "a number", example)
         unit = _Token(read[2], number.column + read.start(2))
         if not unit.text and rest and rest[0].text != "in":
             unit, rest = rest[0], rest[1:]
         if unit.text not in units:
-            lacking = rest[0] if not unit.text and rest else None
-            expected = " or ".join(unit for unit in units if unit) or "no unit: it is a count"
-            step = _NO_SIZES if unit.text in _SIZE else f"write it as {example}"
-            raise self._error(unit if unit.text else lacking, expected, step)
+            raise self._unit_error(unit, units, rest, example)
         name, many = _ONE.get(unit.text, (unit.text, 1))
         if name == "%" and Fraction(read[1]) > 100:
-            raise self._error(number, "a share up to 100%", f"write it as {example}")
+            raise self._error(number, "a share up to 100%", example)
         return Fraction(read[1]) * many, name, rest
+
+    def _unit_error(
+        self, unit: _Token, units: Sequence[str], rest: Sequence[_Token], example: str
+    ) -> SentenceError:
+        """Point at a unit that is another one, or at what stands where one is missing."""
+        expected = " or ".join(filter(None, units)) or "no unit: it is a count"
+        if unit.text:
+            return self._error(unit, expected, _NO_SIZES if unit.text in _SIZE else example)
+        return self._error(rest[0] if rest else None, expected, example)
 
     def _window(self, rest: Sequence[_Token]) -> int | None:
         """Read ``in every 10s``: whole seconds, since a load is written down once a second."""
@@ -281,14 +289,15 @@ class _Sentence:
         return int(window_s)
 
     def _scope(self, scope: Sequence[_Token]) -> tuple[str | None, str | None]:
-        quoted = [token for token in scope if token.kind == "quoted"]
-        for token in quoted[:-1] if quoted and quoted[-1] is scope[-1] else quoted:
-            after = next(t for t in self._tokens if t.column > token.column)
-            raise self._error(after, "an indicator after the step", _EXAMPLE)
-        step = scope[-1].text[1:-1] if quoted else None
-        if quoted and not step:
+        """Return the names of a scenario and of a step, the last one in quotes."""
+        has_step = bool(scope) and scope[-1].kind == "quoted"
+        named, step = (scope[:-1], scope[-1].text[1:-1]) if has_step else (scope, None)
+        for token in named:
+            if token.kind == "quoted":
+                after = self._tokens[self._tokens.index(token) + 1]
+                raise self._error(after, "an indicator after the step", _EXAMPLE)
+        if step == "":
             raise self._error(scope[-1], "the name of a step between the quotes", _EXAMPLE)
-        named = scope[:-1] if quoted else scope
         return (self._written(named) if named else None), step
 
     def _written(self, tokens: Sequence[_Token]) -> str:

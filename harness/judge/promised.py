@@ -61,12 +61,17 @@ def unjudged(part: str, measured: Measured, objectives: Sequence[Objective]) -> 
                 why="a status fails nothing by itself",
                 next_step=f"assert it in the scenario, or add the objective '{indicator} == 0'",
             )
+    yield from _coped_with(part, measured, objectives)
+
+
+def _coped_with(
+    part: str, measured: Measured, objectives: Sequence[Objective]
+) -> Iterable[Omission]:
+    """List requests that failed where objectives count visits alone."""
     counted: set[tuple[str, str | None]] = set()
-    for objective in objectives:
-        if objective.indicator == "failures" or (
-            objective.indicator == "completed" and objective.step
-        ):
-            counted |= {(t.scenario, t.step) for t in scope_of(measured, objective).steps}
+    for one in objectives:
+        if one.indicator == "failures" or (one.indicator == "completed" and one.step):
+            counted |= {(t.scenario, t.step) for t in scope_of(measured, one).steps}
     left = [t for t in measured.steps if (t.scenario, t.step) not in counted]
     if some := sum(t.failed for t in left):
         yield Omission(

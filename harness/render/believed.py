@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.record import Check, LoadRun, Shares
+from harness.record import Check, LoadRun, Shares, Validity
 from harness.render.figures import count, exact, figure
 from harness.render.outline import plural
 
@@ -14,21 +14,23 @@ def believed(run: LoadRun) -> Iterator[str]:
     validity = run.validity
     if validity is None:
         return
-    told = [f"event loop {figure(run.loop_lag_ms.p99, 'ms')} late (p99)"]
-    if validity.cpus:
-        shares = ", ".join(figure(100 * cpu, "%") for cpu in validity.cpus)
-        told.append(f"{shares} of a processor each" if len(validity.cpus) > 1 else
-                    f"{shares} of a processor")  # fmt: skip
-    if validity.in_flight is not None and validity.most_in_flight is not None:
-        where = "at once" if run.processes == 1 else "at once in a process"
-        most = f"at most {count(validity.most_in_flight)} {where}"
-        told.append(f"{figure(validity.in_flight)} visits in flight on average, {most}")
-    yield f"Generator: {', '.join(told)}."
+    yield f"Generator: {', '.join(_generator(run, validity))}."
     yield _machine(validity.machine)
     unknown = [check.what for check in validity.checks if check.measured is None]
     yield from (_beyond(check) for check in validity.checks if not check.within)
     if unknown:
         yield f"Not known of the generator: {', '.join(unknown)}."
+
+
+def _generator(run: LoadRun, validity: Validity) -> Iterator[str]:
+    yield f"event loop {figure(run.loop_lag_ms.p99, 'ms')} late (p99)"
+    if validity.cpus:
+        shares = ", ".join(figure(100 * cpu, "%") for cpu in validity.cpus)
+        yield f"{shares} of a processor" + (" each" if len(validity.cpus) > 1 else "")
+    if validity.in_flight is not None and validity.most_in_flight is not None:
+        where = "at once" if run.processes == 1 else "at once in a process"
+        most = f"at most {count(validity.most_in_flight)} {where}"
+        yield f"{figure(validity.in_flight)} visits in flight on average, {most}"
 
 
 def _machine(shares: Shares | None) -> str:
