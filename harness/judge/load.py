@@ -27,7 +27,7 @@ from fractions import Fraction
 from harness.errors import nearest
 from harness.facts import Fact, HistogramFact
 from harness.histogram import Histogram, samples_needed
-from harness.judge import Judgement, of_part, unknown
+from harness.judge import Judgement, of_part, rehearsal, unknown
 from harness.judge.measured import Measured
 from harness.judge.series import ALL_REQUESTS, by_interval, latency
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
@@ -53,6 +53,9 @@ def judge(
     measured = Measured.of(facts, below)
     if measured is None or (judgement.findings and not measured.visits):
         return judgement, None, []  # what kept it from beginning has been said
+    judgement.extend(before := rehearsal.judge(part, measured))
+    if before.findings:
+        return judgement, _run(measured, []), []  # it was not driven
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
     objectives.extend(_defaults(measured, objectives))
     sick = _sickness(measured)
@@ -360,18 +363,15 @@ def _first_failures(measured: Measured, objective: Objective) -> Iterable[str]:
 def _run(measured: Measured, series: list[Second]) -> LoadRun:
     begun = measured.begun
     return LoadRun(
-        load=begun.load,
-        scenarios=begun.scenarios,
-        target=begun.target,
-        pace=begun.pace,
-        duration_s=measured.seconds,
-        processes=begun.processes,
+        load=begun.load, scenarios=begun.scenarios, target=begun.target, pace=begun.pace,
+        duration_s=measured.seconds, processes=begun.processes,
         queueing_visible=begun.asked_rate is not None,
         visits_due=begun.visits,
         visits_started=measured.started,
         generator_cpu=measured.cpu,
         loop_lag_ms=latency(measured.loop_lag),
         series=series, rebased=measured.rebased, by_aiohttp=measured.by_aiohttp,
+        rehearsed={r.scenario: r.visits for r in measured.rehearsed if r.outcome == "passed"},
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Snapshot
+from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Rehearsed, Snapshot
 from harness.histogram import Histogram
 from harness.tally import Tally, merged
 
@@ -23,6 +23,7 @@ class Measured:
     tallies: list[Tally]
     failures: list[Failed]
     cut_short: bool
+    rehearsed: list[Rehearsed]
     snapshots: list[Snapshot] = field(repr=False)
 
     @classmethod
@@ -40,8 +41,9 @@ class Measured:
             isinstance(fact, Problem) for fact in (*facts, *below)
         )
         return cls(
-            begun, list(newest.values()), list(tallies.values()), failures, cut_short, snapshots
-        )
+            begun, list(newest.values()), list(tallies.values()), failures, cut_short,
+            [fact for fact in below if isinstance(fact, Rehearsed)], snapshots,
+        )  # fmt: skip
 
     @property
     def visits(self) -> list[Tally]:

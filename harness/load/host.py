@@ -31,6 +31,7 @@ from harness.load.book import Book
 from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenarios, load
+from harness.load.rehearsal import Rehearsal
 from harness.scenarios import PROCESS
 
 START_MARGIN_S = 0.05
@@ -210,7 +211,11 @@ def _generate(
                 job, process, scenarios, arguments, board=board, book=book, part=part
             )
             # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
-            uvloop.new_event_loop().run_until_complete(generator.run())
+            loop = uvloop.new_event_loop()
+            if process == 0 and not job.single_run:  # on the same loop: what it makes may be bound
+                rehearsal = Rehearsal(job, scenarios, arguments, board=board, part=part)
+                loop.run_until_complete(rehearsal.run())
+            loop.run_until_complete(generator.run())
         if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
             with Guard(_noting(part, job), job.allow_hosts):
                 _tear_down(scenarios)
