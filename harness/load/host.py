@@ -24,7 +24,7 @@ from harness import leash
 from harness.errors import HarnessError
 from harness.evidence import Part, problem
 from harness.guard import Guard, OnRefused, once
-from harness.load.address import ForeignHostError, outside_call
+from harness.load.address import outside_call
 from harness.load.aloud import print_exchange
 from harness.load.board import Board, Stop
 from harness.load.book import Book
@@ -80,13 +80,13 @@ def _host(job: Job, part: Part) -> None:
             scenarios = scenarios.only(job.single)
         if job.verbose > 1:
             scenarios = replace(scenarios, listeners=(*scenarios.listeners, print_exchange))
-        _set_up(scenarios, arguments)
+        scenarios.begin(arguments)
         board = Board(job.processes)
         try:
             _generators(job, part, scenarios, arguments, board)
         finally:
             if job.processes > 1 or not board.has_finished(0):
-                _tear_down(scenarios)
+                scenarios.end()
 
 
 def _noting(part: Part, job: Job) -> OnRefused:
@@ -94,31 +94,6 @@ def _noting(part: Part, job: Job) -> OnRefused:
         part.note(outside_call(host, port, job.scenarios))
 
     return once(refused)
-
-
-def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:
-    if scenarios.global_setup is None:
-        return
-    try:
-        scenarios.global_setup(arguments)
-    except (ForeignHostError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise HarnessError(
-            "load/set-up-failed",
-            f"global_setup() raised {scenarios.places.told(error)}",
-            where=scenarios.places.of(error),
-            next_step="make the fixture succeed; without it, no visit means anything",
-        ) from error
-
-
-def _tear_down(scenarios: Scenarios) -> None:
-    if scenarios.global_teardown is None:
-        return
-    try:
-        scenarios.global_teardown()
-    except BaseException:  # what was measured is not the worse for it
-        traceback.print_exc()
 
 
 def _generators(
@@ -218,7 +193,7 @@ def _generate(
             loop.run_until_complete(generator.run())
         if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
             with Guard(_noting(part, job), job.allow_hosts):
-                _tear_down(scenarios)
+                scenarios.end()
     board.finished(process)
 
 

@@ -1,19 +1,23 @@
 """A scenario file and what its decorators registered: the only import of Molotov.
 
-Molotov's registries are globals of its own, so a process can load one file. Only its public
-functions are used to read them; some are replaced before the file is imported: the decorator
-`scenario`, to notice a name that is registered twice, which Molotov would silently overwrite;
-`get_context`, which finds its session's context by Molotov's own private means; `request` and
-`json_request`, so that addresses mean to them what they mean to a session.
+Molotov's registries are globals of its own, so a process can load one file, but where each file
+has `Registries` of its own. Only its public functions are used to read them; some are replaced
+before the file is imported: the decorator `scenario`, to notice a name that is registered twice,
+which Molotov would silently overwrite; `get_context`, which finds its session's context by
+Molotov's own private means; `request` and `json_request`, so that addresses mean to them what
+they mean to a session.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import traceback
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -27,7 +31,7 @@ import molotov.util
 from yarl import URL
 
 from harness.errors import HarnessError, UsageError, nearest
-from harness.load.address import Addresses
+from harness.load.address import Addresses, ForeignHostError
 from harness.load.failure import Places
 
 _MODULE, _EXTENSION = "loadtest", "extension"  # the names under which Molotov imports files
@@ -71,6 +75,31 @@ class Scenarios:
     picker: Callable[[int, int], str] | None = None
     listeners: tuple[Callable[..., Awaitable[object]], ...] = ()
 
+    def begin(self, arguments: Namespace) -> None:
+        """Run ``global_setup``. Raises HarnessError."""
+        if self.global_setup is None:
+            return
+        try:
+            self.global_setup(arguments)
+        except (ForeignHostError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise HarnessError(
+                "load/set-up-failed",
+                f"global_setup() raised {self.places.told(error)}",
+                where=self.places.of(error),
+                next_step="make the fixture succeed; without it, no visit means anything",
+            ) from error
+
+    def end(self) -> None:
+        """Run ``global_teardown``; what it raises is printed."""
+        if self.global_teardown is None:
+            return
+        try:
+            self.global_teardown()
+        except BaseException:  # what was measured is not the worse for it
+            traceback.print_exc()
+
     def only(self, name: str) -> Scenarios:
         """Return these with one scenario left. Raises UsageError."""
         left = tuple(scenario for scenario in self.each if scenario.name == name)
@@ -98,6 +127,39 @@ class Scenarios:
             if scenario.name == name:
                 return scenario
         raise LookupError(f"scenario_picker() returned {name!r}, which is no scenario")
+
+
+class Registries:
+    """Molotov's globals as one file has them, in a process that loads several files.
+
+    They are its own while they are in place, and the process's again after it.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[Any, str], Any] = {
+            (molotov.api, "_SCENARIO"): {}, (molotov.api, "_FIXTURES"): {},
+            (molotov.util, "_VARS"): {},
+        }  # fmt: skip
+        replaced = {
+            molotov: ("get_context", "request", "json_request"), molotov.session: ("get_context",),
+            molotov.util: ("request", "json_request"),
+        }  # fmt: skip
+        for module, names in replaced.items():
+            self._values |= {(module, name): getattr(module, name) for name in names}
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put them in their place, and take them back with what was made of them."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for (module, name), value in self._values.items():
+            self._values[module, name] = getattr(module, name)
+            setattr(module, name, value)
 
 
 def load(name: str, root: Path, addresses: Addresses, extensions: Sequence[str] = ()) -> Scenarios:
