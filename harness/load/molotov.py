@@ -34,6 +34,9 @@ from harness.errors import HarnessError, UsageError, nearest
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.failure import Places
 
+Entry = Mapping[str, Any]
+"""A scenario in Molotov's registry."""
+
 _MODULE, _EXTENSION = "loadtest", "extension"  # the names under which Molotov imports files
 
 
@@ -48,10 +51,10 @@ class Scenario:
     weight: float
     delay_s: float
     func: Callable[..., Awaitable[object]]
-    entry: Mapping[str, Any]
+    entry: Entry
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Scenario:
+    def of(cls, entry: Entry) -> Scenario:
         """Read an entry of Molotov's registry."""
         return cls(entry["name"], entry["weight"], entry["delay"], entry["func"], entry)
 
@@ -174,19 +177,23 @@ def load(name: str, root: Path, addresses: Addresses, extensions: Sequence[str] 
         resolving = _resolving(getattr(molotov.util, helper), addresses)
         setattr(molotov, helper, resolving)
         setattr(molotov.util, helper, resolving)
+    weightless: dict[str, Entry] = {}
     for extension in extensions:
-        _import(extension, root, _EXTENSION)
-    return _registered(_import(name, root, _MODULE))
+        _import(extension, root, _EXTENSION, weightless)
+    return _registered(_import(name, root, _MODULE, weightless), weightless)
 
 
-def _import(name: str, root: Path, module: str) -> Places:
-    """Import a file, as `module`, or a dotted module, and return its places."""
+def _import(name: str, root: Path, module: str, weightless: dict[str, Entry]) -> Places:
+    """Import a file, as `module`, or a dotted module, and return its places.
+
+    Scenarios without weight, which Molotov does not register, are put into `weightless`.
+    """
     file, imported = _located(name, root, module)
     places = Places(file, root)
     _compile(file, places)
     _prepend(file.parent)
     original = molotov.api.scenario
-    molotov.scenario = molotov.api.scenario = _watching(original, places)
+    molotov.scenario = molotov.api.scenario = _watching(original, places, weightless)
     try:
         imported()
     except (HarnessError, KeyboardInterrupt):
@@ -265,8 +272,13 @@ def _execute(file: Path, name: str) -> None:
     spec.loader.exec_module(module)
 
 
-def _watching(original: Callable[..., Any], places: Places) -> Callable[..., Any]:
-    """Wrap Molotov's decorator so that a second scenario of one name is an error."""
+def _watching(
+    original: Callable[..., Any], places: Places, weightless: dict[str, Entry]
+) -> Callable[..., Any]:
+    """Wrap Molotov's decorator so that a second scenario of one name is an error.
+
+    One without weight is kept in `weightless`: a picker ignores weights, says Molotov's page.
+    """
     seen: dict[str, CodeType] = {}
 
     def scenario(weight: float = 1, delay: float = 0.0, name: str | None = None) -> Any:
@@ -275,6 +287,9 @@ def _watching(original: Callable[..., Any], places: Places) -> Callable[..., Any
         def watched(func: Any, *args: Any, **kw: Any) -> Any:
             registered = register(func, *args, **kw)
             own = name or func.__name__
+            if weight <= 0:
+                weightless[own] = {"name": own, "weight": weight, "delay": delay, "func": func,
+                                   "args": args, "kw": kw}  # fmt: skip
             first = seen.setdefault(own, func.__code__) if weight > 0 else func.__code__
             if first is not func.__code__:
                 raise UsageError(
@@ -294,16 +309,19 @@ def _line(code: CodeType, places: Places) -> str:
     return places.shown(code.co_filename, code.co_firstlineno)
 
 
-def _registered(places: Places) -> Scenarios:
-    each = tuple(Scenario.of(entry) for entry in molotov.api.get_scenarios())
+def _registered(places: Places, weightless: Mapping[str, Entry]) -> Scenarios:
+    slot = molotov.api.get_fixture
+    entries = {entry["name"]: entry for entry in molotov.api.get_scenarios()}
+    if slot("scenario_picker"):
+        entries = {**weightless, **entries}
+    each = tuple(Scenario.of(entries[name]) for name in sorted(entries))
     if not each:
         raise UsageError(
             "load/no-scenarios",
-            "this file registers no scenario; one of weight 0 does not count",
+            "this file registers no scenario; one of weight 0 does not count without a picker",
             where=places.shown(places.file, 0),
             next_step="decorate a coroutine function with @molotov.scenario()",
         )
-    slot = molotov.api.get_fixture
     return Scenarios(
         places, each, slot("global_setup"), slot("setup"), slot("setup_session"),
         slot("teardown_session"), slot("teardown"), slot("global_teardown"),
@@ -321,6 +339,9 @@ def _resolving(original: Callable[..., Any], addresses: Addresses) -> Callable[.
 
     @functools.wraps(original)
     def request(endpoint: str | URL, *args: Any, **options: Any) -> Any:
-        return original(addresses.resolve(URL(endpoint)), *args, **options)
+        try:
+            return original(addresses.resolve(URL(endpoint)), *args, **options)
+        except IndexError:  # of the answers, of which Molotov takes the first after its 30 s
+            raise TimeoutError(f"{endpoint} had no answer in the 30 s that Molotov waits") from None
 
     return request

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -203,7 +203,7 @@ class Stage:
         async def setup(worker_id: int, arguments: Any) -> object:
             own = self.scenarios.setup
             options = await own(worker_id, arguments) if own else None
-            if options is not None and not isinstance(options, dict):
+            if options is not None and not isinstance(options, Mapping):
                 return options  # which is refused as in a load
             options = dict(options or {})
             options["trace_configs"] = [*(options.get("trace_configs") or ()), noted.trace]
