@@ -10,6 +10,7 @@ from harness import facts as noted
 from harness.evidence import Facts
 from harness.offer.scenarios import registers_scenarios
 from harness.verdict import Outcome
+from tests.harness.project import Project
 from tests.harness.suite import LOOP, REACHING, Suite
 
 APP = """
@@ -140,6 +141,61 @@ def test_in_process_a_scenario_does_not_run_and_says_why(suite: Suite) -> None:
     assert "which a service in process has not" in judged.not_checked["index once [inproc]"]
     assert judged.outcome is Outcome.UNKNOWN
     assert "functional/none-ran" in judged.slugs
+
+
+MARKED = """
+import pytest
+from molotov import scenario
+
+pytestmark = pytest.mark.usefixtures("aioresponses")
+
+
+@scenario()
+async def warm(session):
+    async with session.get("/weather") as response:
+        assert (await response.json())["celsius"] == 15
+
+
+@pytest.mark.stubs("weather.cold")
+@scenario()
+async def cold(session):
+    async with session.get("/weather") as response:
+        assert (await response.json())["celsius"] == -3
+
+
+@scenario()
+@pytest.mark.stubs("weather.cold")
+async def unused(session):
+    await session.get("/")
+
+
+@pytest.mark.callers(3)
+@scenario()
+async def together(session):
+    await session.get("/")
+"""
+COLD = """
+[[stub]]
+name = "cold"
+request = { method = "GET", path = "/now" }
+reply = { json = { celsius = -3 } }
+"""
+
+
+def test_marks_stubs_and_mocks_mean_for_a_scenario_what_they_mean_for_a_test(
+    tmp_path: Path,
+) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "flow.py").write_text(MARKED)
+    (tmp_path / "weather.toml").write_text((tmp_path / "weather.toml").read_text() + COLD)
+
+    code, output = project.harness("test", "flow.py", "--target", "served")
+
+    assert code == 1, output
+    assert "1 failed, 3 passed" in output
+    assert "the test selected the stub weather.cold" in output
+    (row,) = project.record()["functional"]
+    assert (row["reached"], row["exchanges"]) == (4, 1 + 1 + 1 + 3)
 
 
 def test_one_scenario_can_be_named(suite: Suite) -> None:
