@@ -243,6 +243,10 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
         objectives = (f"failures < {fail}", *objectives)
     name = re.sub(r"[^\w-]+", "-", scenarios.removesuffix(".py").rpartition("/")[2])
     made = load_of(name, scenarios, _pace(options), objectives, options["processes"] or 1)
+    if (
+        options["single_run"] and not objectives
+    ):  # a functional test: each has an outcome of its own
+        made = replace(made, objectives=())
     return replace(
         made,
         max_runs=options["max_runs"],

@@ -58,6 +58,32 @@ def test_a_single_scenario_is_run_once(tmp_path: Path, target: str) -> None:
     assert "neither -d nor -r" not in output
 
 
+def test_a_single_run_names_each_outcome_with_its_place_and_last_answer(
+    tmp_path: Path, target: str
+) -> None:
+    scenario = "@scenario()\nasync def {}(session):\n    async with session.get('/') as response:\n"
+    (tmp_path / "mix.py").write_text(
+        "from molotov import scenario\n"
+        + scenario.format("good") + "        assert response.status == 200\n"
+        + scenario.format("bad") + "        assert response.status == 404\n"
+    )  # fmt: skip
+
+    code, output = harness(tmp_path, target, "mix.py", "--single-run")
+
+    assert code == 1, output
+    (path,) = tmp_path.glob("reports/*/record.json")
+    findings = {
+        one["message"].partition(" ")[0]: one for one in json.loads(path.read_text())["findings"]
+    }
+    assert {name: one["outcome"] for name, one in findings.items()} == {
+        "good": "PASS",
+        "bad": "FAIL",
+    }
+    assert findings["bad"]["message"].endswith(
+        "mix.py:9 in bad: assertion: assert response.status == 404 (last answer: GET /: 200)"
+    )
+
+
 @pytest.mark.parametrize(("failing", "expected"), [("2", 1), ("3", 0)])
 def test_fail_is_an_objective_quietly_or_not(
     tmp_path: Path, target: str, failing: str, expected: int
