@@ -275,6 +275,21 @@ class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
     where: str
 
 
+class Rehearsed(msgspec.Struct, tag="rehearsed", frozen=True, kw_only=True):
+    """What came of a scenario's visits before the load, which count nowhere else.
+
+    One of `visits` passed; or all failed, the last one by `kind`; or it is undecided and `message`
+    says why.
+    """
+
+    scenario: str
+    visits: int
+    outcome: Literal["passed", "failed", "undecided"]
+    kind: str = ""
+    message: str = ""
+    where: str = ""
+
+
 class StockRan(msgspec.Struct, tag="stock", frozen=True, kw_only=True):
     """What the stock `molotov` command counted on a scenario file: visits."""
 
@@ -356,6 +371,7 @@ Fact = (
     | LoadBegun
     | Snapshot
     | Failed
+    | Rehearsed
     | StockRan
     | GatesBegun
     | Inspected

@@ -124,6 +124,16 @@ class Objective:
         return _OPERATORS[self.op](measured, self.limit)
 
     @property
+    def tolerates_failures(self) -> bool:
+        """Tell whether it speaks of failures, and some may be."""
+        if self.indicator not in ("failures", "completed"):
+            return False
+        few = Fraction(1, 1_000_000) if self.unit == "%" else Fraction(1)
+        if self.indicator == "failures":
+            return self.holds(few)
+        return self.unit != "%" or self.holds(100 - few)
+
+    @property
     def quantile(self) -> Fraction | None:
         """The share of a percentile indicator, as 99/100 for ``p99``; None for the others."""
         return _quantile(self.indicator)

@@ -146,6 +146,7 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `rebased` counts the requests for another origin that were sent to the target, by origin;
     `by_aiohttp` those that aiohttp sent instead of the load's own client, by the reason why.
+    `rehearsed` has the scenarios that passed once before the load, and how many visits that took.
     """
 
     load: str
@@ -163,6 +164,7 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     rebased: dict[str, int] = {}
     by_aiohttp: dict[str, int] = {}
     validity: Validity | None = None
+    rehearsed: dict[str, int] = {}
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,6 +67,7 @@ UNSUPPORTED = {
 """Molotov's options that would promise what is not done, and what to do instead."""
 
 _SHOWN = ("quiet", "console", "verbose")
+_BOUNDS = ("duration", "max_runs", "rate")
 _NO_EFFECT = ("uvloop", "console_update", "force_shutdown", "sizing_tolerance", "statsd_address")
 
 
@@ -95,7 +96,9 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict and nothing else.")
 @click.option("-c", "--console", is_flag=True, help="Progress as lines, on a terminal, too.")
 @click.option("-v", "--verbose", count=True, help="Show tracebacks; -vv: requests and answers.")
-@click.option("-s", "--single-mode", metavar="NAME", help="Run this scenario only.")
+@click.option(
+    "-s", "--single-mode", metavar="NAME", help="Run this scenario only; once without -d, -r."
+)
 @click.option("--single-run", is_flag=True, help="Run each scenario once a worker.")
 @click.option("-x", "--exception", is_flag=True, help="Stop at the first failed visit.")
 @click.option("--ramp-up", type=Number(or_zero=True), metavar="S", help="Start workers over S s.")
@@ -131,6 +134,8 @@ def verb(
         options |= _typed(context, test.given())
     _refuse_unsupported(options)
     stock = runner == "molotov"
+    if options["single_mode"] and not any(options[name] for name in _BOUNDS):
+        options |= {"max_runs": 1} if stock else {"single_run": True}  # once, as Molotov documents
     loads = [replace(one, env=env) for one in _loads(plan, scenarios, options, stock=stock)]
     if target is None:
         plan.service  # noqa: B018 - raises where neither --target nor a service is given
@@ -240,6 +245,8 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
     name = re.sub(r"[^\w-]+", "-", scenarios.removesuffix(".py").rpartition("/")[2])
     made = load_of(name, scenarios, _pace(options), objectives, options["processes"] or 1)
     made = warmed(made, options["warm_up"] or Fraction(0))
+    if options["single_run"] and not objectives:  # each visit is judged as a test
+        made = replace(made, objectives=())
     return replace(
         made,
         max_runs=options["max_runs"],

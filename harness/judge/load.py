@@ -20,7 +20,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from harness.facts import Fact, HistogramFact
-from harness.judge import Judgement, of_part
+from harness.judge import Judgement, of_part, rehearsal
 from harness.judge.checks import disagreement, validity
 from harness.judge.health import evidence, rate_reached, sickness, stopped_at_failure
 from harness.judge.measured import Measured
@@ -40,6 +40,9 @@ def judge(
     measured = Measured.of(facts, below)
     if measured is None or (judgement.findings and not measured.visits):
         return judgement, None, []  # what kept it from beginning has been said
+    judgement.extend(before := rehearsal.judge(part, measured))
+    if before.findings:
+        return judgement, _run(measured, []), []  # it was not driven
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
     objectives.extend(defaults(measured, objectives))
     sick = sickness(measured)
@@ -69,18 +72,15 @@ def judge(
 def _run(measured: Measured, series: list[Second]) -> LoadRun:
     begun = measured.begun
     return LoadRun(
-        load=begun.load,
-        scenarios=begun.scenarios,
-        target=begun.target,
-        pace=begun.pace,
-        duration_s=measured.seconds,
-        processes=begun.processes,
+        load=begun.load, scenarios=begun.scenarios, target=begun.target, pace=begun.pace,
+        duration_s=measured.seconds, processes=begun.processes,
         queueing_visible=begun.asked_rate is not None,
         visits_due=begun.visits,
         visits_started=measured.started,
         generator_cpu=measured.cpu,
         loop_lag_ms=latency(measured.loop_lag),
         series=series, rebased=measured.rebased, by_aiohttp=measured.by_aiohttp,
+        rehearsed={r.scenario: r.visits for r in measured.rehearsed if r.outcome == "passed"},
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Snapshot
+from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Rehearsed, Snapshot
 from harness.histogram import Histogram
 from harness.sample import FailureKind
 from harness.tally import WARM_UP, Tally, merged
@@ -30,6 +30,7 @@ class Measured:
     tallies: list[Tally]
     failures: list[Failed]
     cut_short: bool
+    rehearsed: list[Rehearsed]
     snapshots: list[Snapshot] = field(repr=False)
     warming: list[Tally] = field(default_factory=list)
     is_warm_up: bool = False
@@ -49,8 +50,9 @@ class Measured:
             isinstance(fact, Problem) for fact in (*facts, *below)
         )
         found = cls(
-            begun, list(newest.values()), list(tallies.values()), failures, cut_short, snapshots
-        )
+            begun, list(newest.values()), list(tallies.values()), failures, cut_short,
+            [fact for fact in below if isinstance(fact, Rehearsed)], snapshots,
+        )  # fmt: skip
         return found if not begun.warm_up_s else found._warmed()
 
     def _warmed(self) -> Measured:

@@ -17,7 +17,7 @@ from harness.evidence import Part
 from harness.facts import Fact, LoadBegun, Problem, Snapshot
 from harness.leash import Child
 from harness.load.address import Addresses
-from harness.load.board import DRAIN_S
+from harness.load.board import DRAIN_S, REHEARSAL_S
 from harness.load.job import Job
 from harness.pace import UNTIMED_S, Rate, Workers
 from harness.plan import Load
@@ -165,7 +165,7 @@ def _run(job: Job, env: Mapping[str, str], tail: Tail, progress: Progress) -> No
 def _follow(child: Child, job: Job, log: Path, tail: Tail, progress: Progress) -> None:
     """Wait for the end of the host, for at most as long as its load can take."""
     began = told = time.monotonic()
-    limit_s = SET_UP_S + float(job.pace.duration_s) + job.ramp_up_s + 2 * DRAIN_S
+    limit_s = SET_UP_S + REHEARSAL_S + float(job.pace.duration_s) + job.ramp_up_s + 2 * DRAIN_S
     while child.wait(_POLL_S) is None:
         now = time.monotonic()
         if now - told >= _PROGRESS_S:

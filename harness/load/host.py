@@ -24,13 +24,14 @@ from harness import leash
 from harness.errors import HarnessError, UsageError
 from harness.evidence import Part, problem
 from harness.guard import Guard, OnRefused, once
-from harness.load.address import ForeignHostError, outside_call
+from harness.load.address import outside_call
 from harness.load.aloud import print_exchange
 from harness.load.board import Board, Stop
 from harness.load.book import Book
 from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenarios, load
+from harness.load.rehearsal import Rehearsal
 from harness.scenarios import PROCESS
 from harness.tally import WARM_UP
 
@@ -82,13 +83,13 @@ def _host(job: Job, part: Part) -> None:
             _refuse_lookalikes(scenarios, job)
         if job.verbose > 1:
             scenarios = replace(scenarios, listeners=(*scenarios.listeners, print_exchange))
-        _set_up(scenarios, arguments)
+        scenarios.begin(arguments)
         board = Board(job.processes)
         try:
             _generators(job, part, scenarios, arguments, board)
         finally:
             if job.processes > 1 or not board.has_finished(0):
-                _tear_down(scenarios)
+                scenarios.end()
 
 
 def _refuse_lookalikes(scenarios: Scenarios, job: Job) -> None:
@@ -108,31 +109,6 @@ def _noting(part: Part, job: Job) -> OnRefused:
         part.note(outside_call(host, port, job.scenarios))
 
     return once(refused)
-
-
-def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:
-    if scenarios.global_setup is None:
-        return
-    try:
-        scenarios.global_setup(arguments)
-    except (ForeignHostError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise HarnessError(
-            "load/set-up-failed",
-            f"global_setup() raised {scenarios.places.told(error)}",
-            where=scenarios.places.of(error),
-            next_step="make the fixture succeed; without it, no visit means anything",
-        ) from error
-
-
-def _tear_down(scenarios: Scenarios) -> None:
-    if scenarios.global_teardown is None:
-        return
-    try:
-        scenarios.global_teardown()
-    except BaseException:  # what was measured is not the worse for it
-        traceback.print_exc()
 
 
 def _generators(
@@ -225,10 +201,14 @@ def _generate(
                 job, process, scenarios, arguments, board=board, book=book, part=part
             )
             # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
-            uvloop.new_event_loop().run_until_complete(generator.run())
+            loop = uvloop.new_event_loop()
+            if process == 0 and not job.single_run:  # on the same loop: what it makes may be bound
+                rehearsal = Rehearsal(job, scenarios, arguments, board=board, part=part)
+                loop.run_until_complete(rehearsal.run())
+            loop.run_until_complete(generator.run())
         if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
             with Guard(_noting(part, job), job.allow_hosts):
-                _tear_down(scenarios)
+                scenarios.end()
     board.finished(process)
 
 

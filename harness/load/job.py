@@ -12,6 +12,9 @@ from harness.load.address import Addresses
 from harness.pace import Pace, Rate, Workers
 from harness.plan import Load
 
+TRIES = 3
+"""How often a scenario of a load that tolerates failures may be visited until it passed once."""
+
 DEFAULT_STATSD = "udp://localhost:8125"
 
 
@@ -19,6 +22,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A load, where it goes and where its facts are written.
 
     Fractions are texts, since JSON has none. `workers` or `rate` is None: the pace is the other.
+    `tries` is how many visits each scenario has, before the load, to pass once.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ramp_up_s: float = 0.0
     warm_up_s: float = 0.0
     seed: int = 0
+    tries: int = 1
     extensions: tuple[str, ...] = ()
     verbose: int = 0
     allow_hosts: tuple[str, ...] = ()
@@ -59,6 +64,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             single_run=load.single_run, stop_at_failure=load.stop_at_failure,
             delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, warm_up_s=load.warm_up_s,
             seed=load.seed, extensions=load.extensions, verbose=load.verbose,
+            tries=TRIES if any(one.tolerates_failures for one in load.objectives) else 1,
             allow_hosts=allow_hosts, rebase=rebase,
         )  # fmt: skip
 

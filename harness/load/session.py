@@ -68,6 +68,9 @@ class Session:
     listeners are; None: there are no listeners.
     """
 
+    # What isinstance() finds: Molotov documents aiohttp's session, and some libraries ask.
+    __class__ = property(lambda self: aiohttp.ClientSession)
+
     def __init__(
         self, book: Book, addresses: Addresses, context: SimpleNamespace, tell: Tell | None = None,
         **options: Any,
@@ -141,6 +144,11 @@ class Session:
             await socket.close()
 
         return Exchange(self._ws_connect(self.visit, url, options), close)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop, as Molotov documents it; aiohttp's own warns that it will go."""
+        return asyncio.get_running_loop()
 
     @property
     def has_unread(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from argparse import Namespace
+from collections.abc import Mapping
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -132,7 +133,7 @@ class Visitor:
         options = await self._scenarios.setup(self._number, self._arguments)
         if options is None:
             return {}
-        if not isinstance(options, dict):
+        if not isinstance(options, Mapping):
             raise TypeError(f"setup() must return a dict, or None; it returned {options!r}")
         return dict(options)
 

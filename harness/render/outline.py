@@ -186,6 +186,13 @@ def rebased(run: LoadRun) -> str:
     return f"Sent to the target instead: {', '.join(told)}." if told else ""
 
 
+def rehearsed(run: LoadRun) -> str:
+    """Tell which scenarios had passed once before the load; empty if none had."""
+    told = [name if visits == 1 else f"{name} (at visit {visits})"
+            for name, visits in run.rehearsed.items()]  # fmt: skip
+    return f"Passed once before the load: {', '.join(told)}." if told else ""
+
+
 def by_aiohttp(run: LoadRun) -> str:
     """Tell which requests aiohttp sent, which costs more of a generator; empty if none were."""
     told = [f"{number:,} ({why})" for why, number in sorted(run.by_aiohttp.items())]

@@ -162,6 +162,8 @@ def _load_notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
         yield too_few
     if load.run and not load.run.queueing_visible:
         yield outline.CLOSED_PACE
+    if load.run and (rehearsed := outline.rehearsed(load.run)):
+        yield line(rehearsed, 2 * _WIDTH)
     if load.run and (rebased := outline.rebased(load.run)):
         yield line(rebased, 2 * _WIDTH)
     if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):

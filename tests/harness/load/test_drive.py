@@ -18,7 +18,7 @@ import pytest
 
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Facts
-from harness.facts import Begun, Failed, LoadBegun, Problem, Snapshot, Surprise
+from harness.facts import Begun, Failed, LoadBegun, Problem, Rehearsed, Snapshot, Surprise
 from harness.load.drive import drive, pace_text
 from harness.pace import parse_pace
 from harness.plan import Load
@@ -149,7 +149,9 @@ def test_two_processes_make_the_visits_between_them(project: Project, service: S
     assert sorted(one.started for one in project.last.values()) == [37, 38]
     assert all(one.final for one in project.last.values())
     assert project.tallies["visit", None].ok == 75
-    assert project.tallies["visit", "GET /things/{}"].ok == len(service.paths) == 75
+    assert project.tallies["visit", "GET /things/{}"].ok == 75
+    assert len(service.paths) == 76  # and the one before the load, which showed that it can pass
+    assert project.facts(Rehearsed) == [Rehearsed(scenario="visit", visits=1, outcome="passed")]
     assert re.fullmatch(r"load mix: (1 s left, \d+ visits, 0 failed|setting up)", told[0])
     (begun,) = project.facts(LoadBegun)
     assert (begun.asked_rate, begun.visits, begun.processes) == (50.0, 75, 2)
@@ -232,6 +234,7 @@ def end():
 
     assert project.facts(Failed) == []
     assert project.tallies["known", None].ok == 1
+    assert service.paths.count("/things/1") == 1  # a single run is itself the first visit
     said = project.log.split()
     assert said[0] == "global_setup"
     assert said[-2:] == ["global_teardown", "1"]  # of one process: it knows what the visits did
@@ -240,14 +243,15 @@ def end():
 
 
 def test_failures_say_what_did_not_hold_and_where(project: Project) -> None:
-    text = SCENARIO.replace("/things/1", "/status/503")
-    project.drive(text, "20/s for 500ms")
+    after_the_first = "{'/status/503' if seen else '/things/1'}"
+    text = SCENARIO.replace("/things/1", after_the_first).replace("@scen", "seen = []\n@scen")
+    project.drive(text + "    seen.append(1)\n", "20/s for 500ms")
 
     assert project.tallies["visit", None].failures == {"assertion": 10}
     assert project.tallies["visit", "GET /status/{}"].statuses == {"503": 10}
     failed = project.facts(Failed)
     assert len(failed) == 5
-    assert failed[0].where == "mix.py:10"
+    assert failed[0].where == "mix.py:11"
     assert failed[0].message == (
         "assert response.status == 200 (last answer: GET /status/{}: 503 hello)"
     )
@@ -266,15 +270,15 @@ def test_a_rebased_origin_is_counted_in_the_facts(project: Project, service: Ser
 
     counted = sum((Counter(one.rebased) for one in project.facts(Snapshot)), Counter())
     assert counted == {"http://shop.example.org:8080": 6, "http://localhost:5000": 6}
-    assert len(service.paths) == 18
+    assert len(service.paths) == 18 + 3  # of the visit before
 
 
 def test_an_address_at_which_nothing_answers_says_what_it_may_have_meant(project: Project) -> None:
     text = SCENARIO.replace("{TARGET}", "http://localhost:1")
-    project.drive(text, "1 worker for 20s", max_runs=1)
+    project.drive(text, "1 worker for 60s")  # which are not waited for
 
-    (failed,) = project.facts(Failed)
-    assert failed.kind == "refused"
+    (failed,) = project.facts(Rehearsed)
+    assert (failed.outcome, failed.kind) == ("failed", "refused")
     assert "if it means the target: --rebase http://localhost:1" in failed.message
 
 

@@ -180,6 +180,16 @@ def test_requests_that_aiohttp_sent_are_named_in_both(representative: Record) ->
     assert "sent by aiohttp" not in text.render(representative)
 
 
+def test_what_passed_once_before_a_load_is_named_in_both(representative: Record) -> None:
+    run = msgspec.structs.replace(representative.loads[0], rehearsed={"write": 1, "read": 3})
+    record = changed(representative, loads=[run, *representative.loads[1:]])
+    said = "Passed once before the load: write, read (at visit 3)."
+
+    assert said in text.render(record)
+    assert said in html.render(record)
+    assert "before the load" not in text.render(representative)
+
+
 def test_rows_of_a_load_that_recorded_no_run_are_shown(representative: Record) -> None:
     shown = text.render(changed(representative, loads=[]))
     assert "Load mix: nothing else recorded\n" in shown
