@@ -100,7 +100,7 @@ def rate_reached(part: str, measured: Measured, sick: Ailment) -> Judgement:
     """Judge whether the visits that the pace asked for were started."""
     judgement = Judgement()
     due = measured.begun.visits
-    if measured.begun.asked_rate is None or not due or not measured.newest:
+    if measured.begun.asked_rate is None or not due or not measured.newest or measured.stopped:
         return judgement
     if not measured.lasted:
         told = f"it lasted {measured.seconds:.1f} of {measured.begun.duration_s:g} s"

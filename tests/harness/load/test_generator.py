@@ -63,8 +63,8 @@ def scenarios(*funcs: Visit, **weights: float) -> Scenarios:
 
 async def ran(
     tmp_path: Path, found: Scenarios, pace: str, *, target: str = "http://127.0.0.1:1",
-    beside: Callable[[Board], Awaitable[None]] | None = None, most_in_flight: int = 500,
-    **options: Any,
+    beside: Callable[[Board], Awaitable[None]] | None = None,
+    process: int = 0, **options: Any,
 ) -> Outcome:  # fmt: skip
     board = Board(1)
     load = Load("test", "scenarios.py", parse_pace(pace), (), **options)
@@ -73,7 +73,6 @@ async def ran(
     with Part(tmp_path, "load-test.0") as part:
         generator = Generator(
             job, 0, found, Namespace(), board=board, book=book, part=part,
-            most_in_flight=most_in_flight,
         )  # fmt: skip
         starter = asyncio.create_task(start(board))
         other = asyncio.create_task(beside(board)) if beside else None
@@ -349,7 +348,7 @@ async def test_a_stall_shows_in_the_response_time_of_all_that_were_due(
 
     outcome = await ran(
         tmp_path, scenarios(visit), "40/s for 1500ms", target=service.url, beside=freeze,
-        most_in_flight=1,
+        in_flight=1,
     )  # fmt: skip
 
     step = outcome.tallies["visit", "GET /"]
@@ -385,7 +384,7 @@ async def test_arrivals_that_found_no_room_in_time_are_not_counted_as_started(
     async def visit(session: Any) -> None:
         await asyncio.sleep(2)
 
-    outcome = await ran(tmp_path, scenarios(visit), "40/s for 500ms", most_in_flight=3)
+    outcome = await ran(tmp_path, scenarios(visit), "40/s for 500ms", in_flight=3)
 
     assert outcome.last.started == 3
     assert outcome.visits().ok == 3
