@@ -125,7 +125,7 @@ class Load:
     warm_up_s: float = 0.0
     seed: int = 0
     visits: int | None = None
-    in_flight: int = MOST_IN_FLIGHT
+    in_flight: int | None = None
     stop_when_lost: bool = False
     extensions: tuple[str, ...] = ()
     verbose: int = 0

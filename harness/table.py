@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.plan import DEFAULT_LIMITS, MOST_IN_FLIGHT, START_S
+from harness.plan import DEFAULT_LIMITS, START_S
 
 
 class ServiceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +62,7 @@ class LoadTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     processes: int = 1
     warm_up: str = ""
     visits: int | None = None
-    in_flight: int = MOST_IN_FLIGHT
+    in_flight: int | None = None
     seed: int = 0
     stop_at_failure: bool = False
     stop_when_lost: bool = False

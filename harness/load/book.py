@@ -112,6 +112,14 @@ class Book:
             told = f"{step.name}: {self.places.told(broke)}"
             self._note(visit.scenario, kind_of(broke), told, broke)
 
+    def withdraw(self, visit: Visit, why: HarnessError) -> None:
+        """Take back a visit that had nothing to do, and end the load: no visit begins any more."""
+        if self._closed:
+            return
+        self._visits.discard(visit)
+        self._started -= 1
+        self.give_up(why, Stop.DRAIN)
+
     def ask(self, visit: Visit, name: str) -> Step:
         """Begin a request.
 

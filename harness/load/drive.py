@@ -23,8 +23,8 @@ from harness.leash import Child
 from harness.load.address import Addresses
 from harness.load.board import DRAIN_S
 from harness.load.job import Job
-from harness.pace import UNTIMED_S, Rate, Workers, is_open, peak
-from harness.plan import Load
+from harness.pace import UNTIMED_S, Rate, Stages, Workers, is_open, peak
+from harness.plan import MOST_IN_FLIGHT, Load
 from harness.schedule import schedule
 
 SET_UP_S = 30.0
@@ -96,7 +96,7 @@ def _begun(load: Load, target: str) -> LoadBegun:
         duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,
         objectives=tuple(objective.text for objective in load.objectives),
         stop_at_failure=load.stop_at_failure, warm_up_s=load.warm_up_s,
-        in_flight=load.in_flight if is_open(pace) else None,
+        in_flight=(load.in_flight or MOST_IN_FLIGHT) if is_open(pace) else None,
     )  # fmt: skip
 
 
@@ -109,21 +109,23 @@ def _most(load: Load) -> int | None:
 
 
 def _refuse_misfits(load: Load) -> None:
-    """Refuse options that mean something to workers only, or to an even number of them."""
-    given = {"--ramp-up": load.ramp_up_s}
-    if is_open(load.pace):
-        given |= {
-            "--max-runs": load.max_runs or 0, "--single-run": load.single_run,
-            "--delay": load.delay_s,
-        }  # fmt: skip
+    """Refuse options that mean nothing at the pace of a load."""
+    of_workers = {
+        "--max-runs": load.max_runs, "--single-run": load.single_run, "--delay": load.delay_s
+    }  # fmt: skip
+    given: dict[str, object] = {}
+    if not isinstance(load.pace, Workers):
+        given["--ramp-up"] = load.ramp_up_s
+    given |= of_workers if is_open(load.pace) else {"--in-flight": load.in_flight}
     misfits = [option for option, value in given.items() if value]
-    if misfits and not isinstance(load.pace, Workers):
-        what = "a rate" if is_open(load.pace) else "stages"
+    if misfits:
+        what = "a rate" if is_open(load.pace) else "workers"
         raise UsageError(
             "load/pace-option",
-            f"{', '.join(misfits)} cannot be combined with {what}",
+            f"{', '.join(misfits)} cannot be combined with {what}"
+            + (" in stages" if isinstance(load.pace, Stages) else ""),
             where=load.name,
-            next_step="leave it out, or use workers: -w COUNT",
+            next_step="leave it out, or use another pace: -w COUNT, or --rate R",
         )
 
 

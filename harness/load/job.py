@@ -55,7 +55,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             processes=load.processes, max_runs=load.max_runs, single=load.single,
             single_run=load.single_run, stop_at_failure=load.stop_at_failure,
             delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, warm_up_s=load.warm_up_s,
-            seed=load.seed, visits=load.visits, in_flight=load.in_flight,
+            seed=load.seed, visits=load.visits, in_flight=load.in_flight or MOST_IN_FLIGHT,
             extensions=load.extensions, verbose=load.verbose,
             allow_hosts=allow_hosts, rebase=rebase,
         )  # fmt: skip
