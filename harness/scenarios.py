@@ -91,10 +91,11 @@ class Rows(Iterator[Any]):
     """The rows of a ``.csv``, ``.jsonl`` or ``.json`` file: ``next(rows)`` is the next visit's.
 
     After the last comes the first; with `once`, NoRowsLeft is raised instead. Of n processes,
-    number k has the rows k, k + n, …, so that none is used again before all were; under the stock
-    runner every process begins with the first. A file is read as its rows are needed, ``.json``, a
-    list, as a whole. Raises ValueError for another kind of file, one without rows, and what cannot
-    be read, with line and column: of the first row at once, of a later one when it is its turn.
+    number k has the rows k, k + n, …, so that no two visits have one before a process is through;
+    under the stock runner every process begins with the first. A file is read as its rows are
+    needed, ``.json``, a list, as a whole. Raises ValueError for another kind of file, one without
+    rows, and what cannot be read, with line and column: of the first row at once, of a later one
+    when it is its turn.
     """
 
     def __init__(self, path: str | Path, *, once: bool = False) -> None:

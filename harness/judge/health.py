@@ -109,6 +109,8 @@ def rate_reached(part: str, measured: Measured, sick: Ailment) -> Judgement:
     reached = 100 * measured.started >= RATE.limit * due
     told = f"{measured.started} of {due} visits were started in time"
     cause = f"; {sick.why}" if sick else "; the generator was well, the target did not keep up"
+    if measured.blocked.count and not sick:
+        cause += f" with {measured.begun.in_flight} visits of a process at once (in_flight)"
     judgement.findings.append(
         Finding(
             slug="load/rate-reached" if reached else "load/rate-not-reached",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from harness.judge import Judgement, unknown
@@ -21,8 +21,8 @@ def judge(
 ) -> Judgement:
     """Tell of visits that waited for room or were never started, and of an early end."""
     judgement = Judgement()
-    if measured.blocked.count:
-        judgement.notices.append(_blocked(part, measured))
+    if told := "; ".join(_waits(measured)):
+        judgement.notices.append(Notice(slug="load/blocked", where=part, message=told))
     outcomes = {finding.message.splitlines()[0]: finding.outcome for finding in judged}
     for objective in objectives:
         if outcomes.get(objective.text) is Outcome.PASS and _may_hide(measured, objective):
@@ -32,16 +32,21 @@ def judge(
     return judgement
 
 
-def _blocked(part: str, measured: Measured) -> Notice:
-    blocked, begun = measured.blocked, measured.begun
-    p99 = blocked.quantile(Fraction(99, 100)) or 0
-    told = (
-        f"{blocked.count} visits that were due waited for room, {blocked.total_ns / 1e9:.3g} s in "
-        f"all, p99 {p99 / _MS:.4g} ms: {begun.in_flight} were under way in a process"
-    )
-    if measured.turned_away:
-        told += f"; {measured.turned_away} of them were never started"
-    return Notice(slug="load/blocked", where=part, message=told)
+def _waits(measured: Measured) -> Iterator[str]:
+    blocked, never = measured.blocked, measured.turned_away
+    if blocked.count:
+        p99 = blocked.quantile(Fraction(99, 100)) or 0
+        yield (
+            f"{_due(blocked.count)} waited for room, since "
+            f"{measured.begun.in_flight} were under way in a process: "
+            f"{blocked.total_ns / 1e9:.3g} s in all, p99 {p99 / _MS:.4g} ms"
+        )
+    if never:
+        yield f"{_due(never)} {'was' if never == 1 else 'were'} never started"
+
+
+def _due(visits: int) -> str:
+    return f"{visits} visit that was due" if visits == 1 else f"{visits} visits that were due"
 
 
 def _may_hide(measured: Measured, objective: Objective) -> bool:
@@ -63,7 +68,7 @@ def _not_started(part: str, measured: Measured, objective: Objective) -> Finding
     return unknown(
         "load/not-started",
         part,
-        f"{left} of {due} visits that were due were never started, and {objective.text!r} might "
+        f"{left} of {due} visits that were due never started, and {objective.text!r} might "
         "not be met with them",
         "allow more visits at once (in_flight), give it more processes, or ask for a lower rate",
     )

@@ -116,7 +116,10 @@ class Book:
         """Take back a visit that had nothing to do, and end the load: no visit begins any more."""
         if self._closed:
             return
+        now_ns = self.now()
         self._visits.discard(visit)
+        self._in_flight.became(len(self._visits), now_ns)
+        self._in_flight.failed(now_ns - visit.began_ns)  # it took its time, and is in no tally
         self._started -= 1
         self.give_up(why, Stop.DRAIN)
 

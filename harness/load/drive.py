@@ -90,7 +90,8 @@ def _begun(load: Load, target: str) -> LoadBegun:
     if is_open(pace):
         due = schedule(pace, load.seed, load.visits)
         visits, duration_s = due.arrivals, due.ends_ns / 1e9
-        asked = float(pace.per_second) if isinstance(pace, Rate) else visits / duration_s
+        mean = float(f"{visits / duration_s:.4g}")  # of stages, to be read beside what was reached
+        asked = float(pace.per_second) if isinstance(pace, Rate) else mean
     return LoadBegun(
         load=load.name, scenarios=load.scenarios, target=target, pace=pace_text(load),
         duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,

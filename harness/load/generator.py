@@ -237,7 +237,12 @@ class Generator:
         self._room.freed(self._book.now())
 
     def _turn_away(self, due: Schedule, shared: range) -> None:
-        """Count the arrivals that were due before now, and will not be started."""
+        """Count the arrivals that were due before now, and will not be started.
+
+        What came due while the load was being stopped, and would have found room, is none of them.
+        """
+        if self._stopped and not self._room.is_full:
+            return
         now_ns = self._book.now()
         times = (self._start_ns + due.due_ns(arrival) for arrival in shared[self._room.entered :])
         for due_ns in takewhile(lambda due_ns: due_ns < now_ns, times):

@@ -36,9 +36,10 @@ class Room:
         self._taken -= 1
 
     def turn_away(self, waited_ns: int) -> None:
-        """Count an arrival that had waited so long when the load ended, and was never started."""
+        """Count an arrival that was due so long before the load ended, and was never started."""
         self.not_started += 1
-        self._waited.record(waited_ns)
+        if self.is_full:  # else it was the generator that was late
+            self._waited.record(waited_ns)
 
     def waited(self) -> Histogram:
         """Return how long arrivals waited, of those that did, since the last call."""

@@ -46,8 +46,8 @@ def test_visits_that_waited_for_room_are_told_and_judge_nothing() -> None:
 
     assert verdict(judgement.findings) is Outcome.PASS
     assert [(notice.slug, notice.message) for notice in judgement.notices] == [
-        ("load/blocked", "10 visits that were due waited for room, 2.2 s in all, p99 400 ms: "
-                         "3 were under way in a process")
+        ("load/blocked", "10 visits that were due waited for room, since 3 were under way in a "
+                         "process: 2.2 s in all, p99 400 ms")
     ]  # fmt: skip
     assert run.blocked_ms is not None
     assert (run.blocked_ms.count, run.blocked_ms.max, run.turned_away) == (10, 400, 0)
@@ -58,6 +58,24 @@ def test_a_load_that_nothing_waited_in_says_nothing_of_it() -> None:
 
     assert judgement.notices == []
     assert run.blocked_ms is None
+
+
+def test_visits_that_a_late_generator_never_started_are_told_by_themselves() -> None:
+    judgement, run = judged(
+        load_of(["p50 < 250ms"], 100),
+        msgspec.structs.replace(snapshot(hundred(99)), not_started=1),
+    )
+
+    assert judgement.notices[0].message == "1 visit that was due was never started"
+    assert run.turned_away == 1
+
+
+def test_a_rate_that_was_not_reached_names_the_limit_that_visits_waited_at() -> None:
+    begun = msgspec.structs.replace(load_of([], 100), in_flight=3)
+    judgement, _ = judged(begun, blocked(hundred(50), [900] * 60, never=50))
+
+    (found,) = [one for one in judgement.findings if one.slug == "load/rate-not-reached"]
+    assert found.message.endswith("did not keep up with 3 visits of a process at once (in_flight)")
 
 
 @pytest.mark.parametrize(
@@ -72,10 +90,10 @@ def test_visits_that_were_never_started_leave_open_what_they_might_have_changed(
     told = [finding for finding in judgement.findings if finding.slug == "load/not-started"]
     assert verdict(judgement.findings) is outcome
     assert [finding.message for finding in told] == (
-        [f"8 of 1000 visits that were due were never started, and {objective!r} might not be met "
+        [f"8 of 1000 visits that were due never started, and {objective!r} might not be met "
          "with them"] if outcome is Outcome.UNKNOWN else []
     )  # fmt: skip
-    assert "8 of them were never started" in judgement.notices[0].message
+    assert "; 8 visits that were due were never started" in judgement.notices[0].message
     assert run.turned_away == 8
 
 

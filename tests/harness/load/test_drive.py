@@ -181,7 +181,7 @@ def test_a_count_is_of_all_processes_together(project: Project, service: Service
     [
         ("20/s for 24h", 10, (10, 20.0, 0.5)),
         ("20/s for 1s", 100, (20, 20.0, 1.0)),
-        ("ramp 0→20/s over 200ms, hold 400ms", None, (10, 10 / 0.6, 0.6)),
+        ("ramp 0→20/s over 200ms, hold 400ms", None, (10, 16.67, 0.6)),
     ],
 )
 def test_what_is_due_is_told_before_it_begins(

@@ -443,6 +443,19 @@ async def test_a_load_that_is_stopped_counts_what_waited_and_not_what_was_yet_to
     assert 5 <= outcome.last.not_started < 100
 
 
+async def test_a_load_that_is_stopped_turns_nothing_away_that_would_have_found_room(
+    tmp_path: Path,
+) -> None:
+    async def stop(board: Board) -> None:
+        await asyncio.sleep(0.2)
+        board.stop(Stop.DRAIN)
+
+    outcome = await ran(tmp_path, scenarios(visit_nothing), "1000/s for 60s", beside=stop)
+
+    assert outcome.last.not_started == 0
+    assert outcome.blocked.count == 0
+
+
 @pytest.mark.parametrize("pace", ["40/s for 250ms", "poisson 40/s for 250ms"])
 async def test_one_seed_gives_one_mix_for_any_number_of_processes(
     tmp_path: Path, pace: str
