@@ -21,14 +21,14 @@ from fractions import Fraction
 
 from msgspec import structs
 
-from harness.facts import Health, HistogramFact, LoadBegun, Snapshot, TallyFact
+from harness.facts import HistogramFact, LoadBegun, Snapshot, TallyFact
 from harness.histogram import Histogram
 from harness.judge.health import sickness
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged
 from harness.judge.scope import scope_of
 from harness.objective import Family, Objective, parse_objective
-from harness.tally import Key, Tally, merged
+from harness.tally import Key, Tally
 from harness.verdict import Finding, Outcome
 
 
@@ -37,41 +37,40 @@ class Prospect:
 
     def __init__(self, begun: LoadBegun) -> None:
         self._begun = begun
+        self._tallies: dict[Key, Tally] = {}
         self._newest: dict[int, Snapshot] = {}
-        self._tallies: dict[int, dict[Key, Tally]] = {}
-        self._lag: dict[int, tuple[Histogram, Histogram]] = {}
+        self._lag, self._blocked = Histogram(), Histogram()
 
     def take(self, snapshot: Snapshot) -> None:
         """Add what one process counted since its snapshot before."""
         self._newest[snapshot.process] = snapshot
-        so_far = self._tallies.get(snapshot.process, {}).values()
-        self._tallies[snapshot.process] = merged(
-            [*so_far, *(fact.tally() for fact in snapshot.tallies)]
-        )
-        lag, blocked = self._lag.setdefault(snapshot.process, (Histogram(), Histogram()))
-        lag += snapshot.health.loop_lag.histogram()
-        blocked += (snapshot.health.blocked or snapshot.health.loop_lag).histogram()
+        for fact in snapshot.tallies:
+            total = self._tallies.setdefault(
+                (fact.scenario, fact.step), Tally(fact.scenario, fact.step)
+            )
+            total += fact.tally()
+        health = snapshot.health
+        self._lag += health.loop_lag.histogram()
+        self._blocked += (health.blocked or health.loop_lag).histogram()
 
     def lost(self) -> str:
         """Return the text of an objective that cannot be met any more; empty where all can."""
-        measured = Measured.of((self._begun,), [self._total(process) for process in self._newest])
-        assert measured is not None
+        newest = [self._with_lag(number, s) for number, s in enumerate(self._newest.values())]
+        measured = Measured(
+            self._begun, newest, list(self._tallies.values()), failures=[], cut_short=True,
+            snapshots=newest,
+        )  # fmt: skip
         objectives = [parse_objective(text, Family.LOAD) for text in self._begun.objectives]
         objectives.extend(defaults(measured, objectives))
         return next((one.text for one in objectives if _is_lost(measured, one)), "")
 
-    def _total(self, process: int) -> Snapshot:
-        """Return one snapshot that says what all of a process say together."""
-        newest, (lag, blocked) = self._newest[process], self._lag[process]
-        tallies = [TallyFact.of(tally) for tally in self._tallies[process].values()]
-        health = Health(
-            cpu_s=newest.health.cpu_s, loop_lag=HistogramFact.of(lag),
-            blocked=HistogramFact.of(blocked),
-        )  # fmt: skip
-        return Snapshot(
-            process=process, number=1, at_s=newest.at_s, started=newest.started,
-            final=newest.final, tallies=tallies, health=health,
-        )  # fmt: skip
+    def _with_lag(self, number: int, snapshot: Snapshot) -> Snapshot:
+        """Return what a newest snapshot says of its process, the first with the lag of all."""
+        lag, blocked = (Histogram(), Histogram()) if number else (self._lag, self._blocked)
+        health = structs.replace(
+            snapshot.health, loop_lag=HistogramFact.of(lag), blocked=HistogramFact.of(blocked)
+        )
+        return structs.replace(snapshot, tallies=[], health=health)
 
 
 _COUNTS = ("failures", "4xx", "5xx")
@@ -109,22 +108,21 @@ def _best_future(measured: Measured, objective: Objective) -> Measured | None:
     if due is None or not ended:
         return None
     left = max(0, due - ended)
-    future = replace(
-        measured,
-        tallies=[TallyFact.of(t).tally() for t in measured.tallies],
-        newest=[
-            structs.replace(s, started=due if not n else 0) for n, s in enumerate(measured.newest)
-        ],
-    )
-    scope = scope_of(future, objective)
-    visits = {t.scenario: t.sent for t in future.visits}
+    scope = scope_of(measured, objective)
+    visits = {t.scenario: t.sent for t in measured.visits}
     requests = max(
-        (math.ceil(Fraction(t.sent, visits[t.scenario]))
-         for t in _by_scenario(scope.steps) if visits.get(t.scenario)), default=0,
-    )  # fmt: skip
-    _add(scope.visits, left)
-    _add(scope.steps, left * requests)
-    return future
+        (
+            math.ceil(Fraction(t.sent, visits[t.scenario]))
+            for t in _by_scenario(scope.steps)
+            if visits.get(t.scenario)
+        ),
+        default=0,
+    )
+    added = {id(t): left for t in scope.visits[:1]}  # any of them will do
+    added |= {id(t): left * requests for t in scope.steps[:1]}
+    newest = [structs.replace(s, started=0 if n else due) for n, s in enumerate(measured.newest)]
+    tallies = [_with_good(t, added[id(t)]) if id(t) in added else t for t in measured.tallies]
+    return replace(measured, newest=newest, tallies=tallies)
 
 
 def _by_scenario(steps: Iterable[Tally]) -> list[Tally]:
@@ -135,9 +133,10 @@ def _by_scenario(steps: Iterable[Tally]) -> list[Tally]:
     return list(found.values())
 
 
-def _add(tallies: list[Tally], good: int) -> None:
-    """Add `good` samples that succeeded in no time to the first of `tallies`."""
-    if tallies:
-        tallies[0].sent += good
-        tallies[0].ok += good
-        tallies[0].response.record(0, good)
+def _with_good(tally: Tally, good: int) -> Tally:
+    """Return a tally with `good` more samples, which succeeded in no time."""
+    copy = TallyFact.of(tally).tally()
+    copy.sent += good
+    copy.ok += good
+    copy.response.record(0, good)
+    return copy
