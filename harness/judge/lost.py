@@ -28,7 +28,7 @@ from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged
 from harness.judge.scope import scope_of
 from harness.objective import Family, Objective, parse_objective
-from harness.tally import Key, Tally
+from harness.tally import WARM_UP, Key, Tally
 from harness.verdict import Finding, Outcome
 
 
@@ -45,6 +45,8 @@ class Prospect:
         """Add what one process counted since its snapshot before."""
         self._newest[snapshot.process] = snapshot
         for fact in snapshot.tallies:
+            if self._begun.warm_up_s and fact.scenario.endswith(WARM_UP):
+                continue  # no objective speaks of it
             total = self._tallies.setdefault(
                 (fact.scenario, fact.step), Tally(fact.scenario, fact.step)
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from harness import facts
 from harness.judge.load import judge
 from harness.judge.lost import Prospect
 from harness.sample import FailureKind, Sample
+from harness.tally import WARM_UP
 from harness.verdict import Outcome
 from tests.harness.judge.test_load import BEGUN, ENDED, PART, load_of, snapshot, visit
 
@@ -83,6 +85,14 @@ def test_what_nobody_spoke_of_is_lost_by_its_default() -> None:
 def test_a_load_that_may_have_spoiled_its_figures_has_lost_nothing() -> None:
     prospect = Prospect(load_of(["max < 500ms"]))
     prospect.take(snapshot(several(50, slow=1), at_s=1, final=False, cpu_s=0.99))
+
+    assert prospect.lost() == ""
+
+
+def test_what_failed_in_the_warm_up_loses_nothing() -> None:
+    cold = [sample._replace(scenario=f"read{WARM_UP}") for sample in several(0, bad=3)]
+    prospect = Prospect(msgspec.structs.replace(load_of(["failures == 0"]), warm_up_s=1.0))
+    prospect.take(snapshot([*several(3), *cold], at_s=2, final=False, cpu_s=0))
 
     assert prospect.lost() == ""
 
