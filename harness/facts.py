@@ -123,6 +123,7 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     `visits` is how many are due in all, None where only time bounds them. `stop_at_failure`: the
     load was to end at its first failed visit. What is due in the first `warm_up_s` is counted
     under names of its own: see `tally.WARM_UP`.
+    `in_flight`: how many visits of one process may be under way at once, where the pace is open.
     """
 
     load: str
@@ -136,6 +137,7 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     objectives: tuple[str, ...]
     stop_at_failure: bool = False
     warm_up_s: float = 0.0
+    in_flight: int | None = None
 
 
 class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
@@ -251,7 +253,9 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     Numbered from 1, so that a lost one shows. `at_s`, `started` (visits) and the processor time
     count from the start. `final` is set on the last one, after the drain. `rebased` counts, by
     their origin, requests that were sent to the target instead, `by_aiohttp` by the reason those
-    that the load's own client does not send.
+    that the load's own client does not send. `blocked` holds how long arrivals of an open pace
+    waited for room, of those that did: until they got it or, never started, until the load ended.
+    `not_started` counts these; it is known at the end.
     """
 
     process: int
@@ -263,6 +267,18 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
     health: Health
     rebased: dict[str, int] = {}
     by_aiohttp: dict[str, int] = {}
+    blocked: HistogramFact | None = None
+    not_started: int = 0
+
+
+class LoadStopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
+    """A load was ended early, since an objective of its could not be met any more.
+
+    `objective` is its text; `at_s` when the facts that told were written, from the load's start.
+    """
+
+    objective: str
+    at_s: float
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
@@ -370,6 +386,7 @@ Fact = (
     | StubUse
     | LoadBegun
     | Snapshot
+    | LoadStopped
     | Failed
     | Rehearsed
     | StockRan

@@ -249,10 +249,12 @@ class _Reader:
     def _load(self, name: str, raw: Any) -> Load:
         path = ["load", name]
         found = self.document.read(raw, LoadTable, path)
-        if found.processes < 1:
-            raise self.document.error(
-                "plan/wrong-type", "processes must be at least 1", [*path, "processes"]
-            )
+        for key in ("processes", "visits", "in_flight"):
+            given: int | None = getattr(found, key)
+            if given is not None and given < 1:
+                raise self.document.error(
+                    "plan/wrong-type", f"{key} must be at least 1", [*path, key]
+                )
         pace = self._parsed([*path, "pace"], lambda: parse_pace(found.pace))
         made: Load = self._parsed(
             [*path, "objectives"],
@@ -263,7 +265,11 @@ class _Reader:
             made = self._parsed(
                 [*path, "warm_up"], lambda: warmed(cold, parse_duration(found.warm_up))
             )
-        return replace(made, service=found.service)
+        return replace(
+            made, service=found.service, visits=found.visits, in_flight=found.in_flight,
+            seed=found.seed, stop_at_failure=found.stop_at_failure,
+            stop_when_lost=found.stop_when_lost,
+        )  # fmt: skip
 
     def _gates(self) -> Gates | None:
         if "gates" not in self.document.tables:

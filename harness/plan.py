@@ -40,6 +40,12 @@ A loop that stands still for 100 ms is what asyncio itself calls slow (`slow_cal
 START_S = 60.0
 """How long a service may take to start. Hypercorn's own default."""
 
+MOST_IN_FLIGHT = 500
+"""Visits at once in one process of an open load. Above it arrivals wait, and their wait counts.
+
+Each may need a connection, and 1,024 open files is what most systems allow a process.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -100,6 +106,8 @@ class Load:
     `delay_s` a pause after each visit, `ramp_up_s` over which the workers start, `extensions`
     files or modules to import first. No objective speaks of what is due in the first
     `warm_up_s`. `env` is added to what the scenarios find.
+    `visits` bounds the load in all; of an open one, `in_flight` visits at most are under way in a
+    process at once; `stop_when_lost`: it ends once one of its objectives cannot be met any more.
     """
 
     name: str
@@ -116,6 +124,9 @@ class Load:
     ramp_up_s: float = 0.0
     warm_up_s: float = 0.0
     seed: int = 0
+    visits: int | None = None
+    in_flight: int | None = None
+    stop_when_lost: bool = False
     extensions: tuple[str, ...] = ()
     verbose: int = 0
     env: Mapping[str, str] = field(default_factory=dict)

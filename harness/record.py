@@ -147,6 +147,9 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     `rebased` counts the requests for another origin that were sent to the target, by origin;
     `by_aiohttp` those that aiohttp sent instead of the load's own client, by the reason why.
     `rehearsed` has the scenarios that passed once before the load, and how many visits that took.
+    `blocked_ms` is how long visits that were due waited for room, of those that did (None: none
+    did), `turned_away` how many were due and never started, `stopped_by` names the objective that
+    was lost, where that ended the load early.
     """
 
     load: str
@@ -165,6 +168,9 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     by_aiohttp: dict[str, int] = {}
     validity: Validity | None = None
     rehearsed: dict[str, int] = {}
+    blocked_ms: Latency | None = None
+    turned_away: int = 0
+    stopped_by: str = ""
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):

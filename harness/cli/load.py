@@ -28,7 +28,15 @@ from harness.cli.request import (
     reports_option,
 )
 from harness.errors import UsageError, nearest
-from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, UNTIMED_S, Pace, Rate, Workers
+from harness.pace import (
+    DEFAULT_DURATION_S,
+    DEFAULT_WORKERS,
+    UNTIMED_S,
+    Pace,
+    Rate,
+    Workers,
+    parse_pace,
+)
 from harness.plan import Load, Plan, load_of, warmed
 from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
@@ -67,7 +75,8 @@ UNSUPPORTED = {
 """Molotov's options that would promise what is not done, and what to do instead."""
 
 _SHOWN = ("quiet", "console", "verbose")
-_BOUNDS = ("duration", "max_runs", "rate")
+_BOUNDS = ("duration", "max_runs", "rate", "pace", "visits")
+_NOT_STOCK = ("rate", "pace", "visits", "in_flight", "objectives", "stop_when_lost")
 _NO_EFFECT = ("uvloop", "console_update", "force_shutdown", "sizing_tolerance", "statsd_address")
 
 
@@ -86,10 +95,13 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @allow_option
 @click.option("--rebase", multiple=True, metavar="ORIGIN", help="Send this origin's to the target.")
 @click.option("--rate", type=Number(), metavar="R", help="Open pace: start R visits a second.")
+@click.option("--pace", metavar="TEXT", help="Stages: 'ramp 0->50/s over 30s, hold 2m'.")
 @click.option("-w", "--workers", type=click.IntRange(1), help="Closed pace: workers a process.")
 @click.option("-p", "--processes", type=click.IntRange(1), help="Generator processes.")
 @click.option("-d", "--duration", type=Number(), metavar="S", help="Seconds; default 10.")
 @click.option("-r", "--max-runs", type=click.IntRange(1), help="Visits a worker, at most.")
+@click.option("--visits", type=click.IntRange(1), metavar="N", help="Visits in all, at most.")
+@click.option("--in-flight", type=click.IntRange(1), metavar="N", help="At once, a process; 500.")
 @click.option("--runner", type=click.Choice(["harness", "molotov"]), help="molotov: the stock one.")
 @click.option("--config", metavar="FILE", help="molotov.json; SCENARIOS is a test's name then.")
 @click.option("--use-extension", multiple=True, metavar="FILE", help="Import this before; again.")
@@ -106,7 +118,8 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @click.option("--warm-up", type=Number(or_zero=True), metavar="S", help="Judge no visit of S s.")
 @click.option("-f", "--fail", type=click.IntRange(1), metavar="N", help="Tolerate N-1 failures.")
 @click.option("--objective", "objectives", multiple=True, metavar="TEXT", help="'p99 < 250ms'.")
-@click.option("--seed", type=int, default=0, help="Of the scenarios' mix.")
+@click.option("--stop-when-lost", is_flag=True, help="Stop once an objective cannot be met.")
+@click.option("--seed", type=int, default=0, help="Of the scenarios' mix, and of arrivals.")
 @_hidden("uvloop", is_flag=True)
 @_hidden("force-shutdown", is_flag=True)
 @_hidden("console-update", type=float)
@@ -187,10 +200,10 @@ def _loads(
 
     The stock runner has no rates, and no objectives: it takes the plan's files alone.
     """
-    if stock and (options["rate"] or options["objectives"]):
+    if stock and any(options[name] for name in _NOT_STOCK):
         raise UsageError(
             "load/pace",
-            "the stock runner has neither a rate nor objectives: it measures nothing",
+            "the stock runner has neither rates, stages nor objectives: it measures nothing",
             next_step="harness load --runner molotov -w 2 -d 5",
         )
     planned = {one.name: one for one in plan.loads}
@@ -256,14 +269,25 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
         delay_s=float(options["delay"] or 0),
         ramp_up_s=float(options["ramp_up"] or 0),
         seed=options["seed"],
+        visits=options["visits"],
+        in_flight=options["in_flight"],
+        stop_when_lost=options["stop_when_lost"],
         extensions=options["use_extension"],
         verbose=options["verbose"],
     )
 
 
 def _pace(options: dict[str, Any]) -> Pace:
-    """Return the pace of a load of no plan. Bounded by -d, else by -r, else by the default."""
+    """Return the pace of a load of no plan. Bounded by -d, else by a count, else by the default."""
     rate, workers, duration = options["rate"], options["workers"], options["duration"]
+    if options["pace"]:
+        if rate or workers or duration:
+            raise UsageError(
+                "load/pace",
+                "--pace says all of a pace; it does not go with --rate, -w or -d",
+                next_step="write it as one text: --pace '50 workers for 1m'",
+            )
+        return parse_pace(options["pace"])
     counted = options["max_runs"] or options["single_run"]
     if rate and (workers or counted):
         raise UsageError(
@@ -271,7 +295,8 @@ def _pace(options: dict[str, Any]) -> Pace:
             "--rate is an open pace, bounded by -d; it does not go with -w, -r or --single-run",
             next_step="choose one: --rate R, or -w N",
         )
+    counted = counted or options["visits"]
     if not duration and not counted and not options["quiet"]:
-        say(f"neither -d nor -r: this load lasts {DEFAULT_DURATION_S} s")
+        say(f"neither -d nor a count: this load lasts {DEFAULT_DURATION_S} s")
     seconds = duration or (UNTIMED_S if counted else DEFAULT_DURATION_S)
     return Rate(rate, seconds) if rate else Workers(workers or DEFAULT_WORKERS, seconds)

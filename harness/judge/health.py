@@ -100,7 +100,7 @@ def rate_reached(part: str, measured: Measured, sick: Ailment) -> Judgement:
     """Judge whether the visits that the pace asked for were started."""
     judgement = Judgement()
     due = measured.begun.visits
-    if measured.begun.asked_rate is None or not due or not measured.newest:
+    if measured.begun.asked_rate is None or not due or not measured.newest or measured.stopped:
         return judgement
     if not measured.lasted:
         told = f"it lasted {measured.seconds:.1f} of {measured.begun.duration_s:g} s"
@@ -109,6 +109,8 @@ def rate_reached(part: str, measured: Measured, sick: Ailment) -> Judgement:
     reached = 100 * measured.started >= RATE.limit * due
     told = f"{measured.started} of {due} visits were started in time"
     cause = f"; {sick.why}" if sick else "; the generator was well, the target did not keep up"
+    if measured.blocked.count and not sick:
+        cause += f" with {measured.begun.in_flight} visits of a process at once (in_flight)"
     judgement.findings.append(
         Finding(
             slug="load/rate-reached" if reached else "load/rate-not-reached",

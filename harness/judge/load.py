@@ -20,7 +20,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from harness.facts import Fact, HistogramFact
-from harness.judge import Judgement, of_part, rehearsal
+from harness.judge import Judgement, of_part, rehearsal, stopped
 from harness.judge.checks import disagreement, validity
 from harness.judge.health import evidence, rate_reached, sickness, stopped_at_failure
 from harness.judge.measured import Measured
@@ -52,6 +52,7 @@ def judge(
     judgement.extend(disagreement(part, measured))
     for objective in objectives:
         judgement.findings.append(judged(part, measured, objective, sick))
+    judgement.extend(stopped.judge(part, measured, objectives, judgement.findings))
     if sick:
         judgement.not_checked.append(
             Omission(
@@ -81,6 +82,9 @@ def _run(measured: Measured, series: list[Second]) -> LoadRun:
         loop_lag_ms=latency(measured.loop_lag),
         series=series, rebased=measured.rebased, by_aiohttp=measured.by_aiohttp,
         rehearsed={r.scenario: r.visits for r in measured.rehearsed if r.outcome == "passed"},
+        blocked_ms=latency(measured.blocked) if measured.blocked.count else None,
+        turned_away=measured.turned_away,
+        stopped_by=measured.stopped.objective if measured.stopped else "",
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Rehearsed, Snapshot
+from harness.facts import (
+    Ended, Fact, Failed, LoadBegun, LoadStopped, Problem, Rehearsed, Snapshot,
+)  # fmt: skip
 from harness.histogram import Histogram
 from harness.sample import FailureKind
 from harness.tally import WARM_UP, Tally, merged
@@ -34,6 +36,7 @@ class Measured:
     snapshots: list[Snapshot] = field(repr=False)
     warming: list[Tally] = field(default_factory=list)
     is_warm_up: bool = False
+    told_to_stop: LoadStopped | None = None
 
     @classmethod
     def of(cls, facts: Sequence[Fact], below: Sequence[Fact]) -> Measured | None:
@@ -52,6 +55,7 @@ class Measured:
         found = cls(
             begun, list(newest.values()), list(tallies.values()), failures, cut_short,
             [fact for fact in below if isinstance(fact, Rehearsed)], snapshots,
+            told_to_stop=next((fact for fact in facts if isinstance(fact, LoadStopped)), None),
         )  # fmt: skip
         return found if not begun.warm_up_s else found._warmed()
 
@@ -106,6 +110,11 @@ class Measured:
         return sum(t.failures.get(FailureKind.EXHAUSTED, 0) for t in (*self.tallies, *self.warming))
 
     @property
+    def stopped(self) -> LoadStopped | None:
+        """Why the load ended before its time, where it had lost an objective; else None."""
+        return None if self.lasted else self.told_to_stop
+
+    @property
     def lasted(self) -> bool:
         """Whether the load went on until its time was over, or nearly so."""
         return self.seconds >= LASTED * self.begun.duration_s
@@ -136,6 +145,17 @@ class Measured:
         for snapshot in self.snapshots:
             lag += snapshot.health.loop_lag.histogram()
         return lag
+
+    @property
+    def blocked(self) -> Histogram:
+        """How long visits that were due waited for room, of those that did."""
+        facts = (s.blocked for s in self.snapshots if s.blocked is not None)
+        return sum((fact.histogram() for fact in facts), start=Histogram())
+
+    @property
+    def turned_away(self) -> int:
+        """How many visits were due before the load ended, however early, and never started."""
+        return sum(s.not_started for s in self.newest)
 
     def blocked_p99_ms(self) -> float:
         """The loops' lag but for what other processes took of the processor, p99, in ms."""

@@ -112,6 +112,17 @@ class Book:
             told = f"{step.name}: {self.places.told(broke)}"
             self._note(visit.scenario, kind_of(broke), told, broke)
 
+    def withdraw(self, visit: Visit, why: HarnessError) -> None:
+        """Take back a visit that had nothing to do, and end the load: no visit begins any more."""
+        if self._closed:
+            return
+        now_ns = self.now()
+        self._visits.discard(visit)
+        self._in_flight.became(len(self._visits), now_ns)
+        self._in_flight.failed(now_ns - visit.began_ns)  # it took its time, and is in no tally
+        self._started -= 1
+        self.give_up(why, Stop.DRAIN)
+
     def ask(self, visit: Visit, name: str) -> Step:
         """Begin a request.
 

@@ -124,6 +124,7 @@ def _generators(
 
     signal.signal(signal.SIGINT, told)
     signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGUSR1, lambda number, frame: board.stop(Stop.DRAIN))  # all is decided
     gc.freeze()  # what exists is shared by all of them: collecting it would copy it
     left = {_forked(job, k, scenarios, arguments, board): k for k in range(job.processes)}
     while left:

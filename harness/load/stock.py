@@ -72,7 +72,7 @@ def _arguments(load: Load) -> list[str]:
     pace = load.pace
     if not isinstance(pace, Workers):
         raise UsageError(
-            "load/pace", "the stock runner has workers, no rate", where=load.name,
+            "load/pace", "the stock runner has workers, no rate and no stages", where=load.name,
             next_step="harness load --runner molotov -w 2 -d 5",
         )  # fmt: skip
     options = {

@@ -13,8 +13,10 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.load.address import Addresses
 from harness.load.book import Book
+from harness.load.failure import first_cause
 from harness.load.molotov import Scenario, Scenarios
 from harness.load.session import Session
+from harness.scenarios import NoRowsLeft
 
 NO_SCENARIO = "(scenario_picker)"
 """What visits are counted under for which the file's own picker named no scenario."""
@@ -91,7 +93,11 @@ class Visitor:
         raised = await self._outcome(scenario, session)
         if session.has_unread:
             await session.finish(visit, raised)
-        self._book.end(visit, raised)
+        cause = None if raised is None else first_cause(raised)
+        if isinstance(cause, NoRowsLeft):
+            self._book.withdraw(visit, _rows_used_up(cause, self._scenarios))
+        else:
+            self._book.end(visit, raised)
         session.visit = None
         if is_told:
             await self._tell_end(scenario, raised)
@@ -152,6 +158,15 @@ class Visitor:
 
     async def _tell(self, event: str, **info: Any) -> None:
         await tell(self._scenarios, event, **info)
+
+
+def _rows_used_up(raised: NoRowsLeft, scenarios: Scenarios) -> HarnessError:
+    return HarnessError(
+        "load/rows-used-up",
+        f"the load ended before its time: {raised} in this process",
+        where=scenarios.places.of(raised),
+        next_step="add rows; or say how many visits there are to be (visits, --visits)",
+    )
 
 
 async def tell(scenarios: Scenarios, event: str, **info: Any) -> None:

@@ -112,6 +112,8 @@ def test_a_stub_that_the_plan_names_and_no_file_has_cannot_be_understood(project
         (["load", "mix.py", "--target", ""], "cannot read the address"),
         (["load", "mix.py", "--objective", "p98 < 1s"], "unknown indicator 'p98'"),
         (["load", "mix.py", "--rate", "5", "-w", "2"], "choose one"),
+        (["load", "mix.py", "--pace", "5/s for 9s", "-w", "2"], "--pace says all of a pace"),
+        (["load", "mix.py", "--pace", "ramp 0->5/s"], "expected 'over' and a duration"),
         (["gates", "nowhere"], "there is no 'nowhere'"),
         (["gates", "shop.py", "--limit", "complexity <= 3"], "complexity.max"),
         (["gatse"], "gates"),
@@ -412,6 +414,29 @@ def test_an_interruption_leaves_no_process_and_a_readable_folder(
     assert _left_in(project.root) == []
     assert project.record()["outcome"] in ("UNKNOWN", "FAIL")
     assert project.harness("report")[0] in (1, 2)
+
+
+def test_an_interrupted_load_is_judged_by_what_there_is(project: Project) -> None:
+    project.change("harness.toml", "for 1s", "for 60s")
+    process = project.start("load")
+    deadline = time.monotonic() + 60
+    while not any(b'"started":' in path.read_bytes() for path in _generated(project)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 130, output
+    record = project.record()
+    assert record["outcome"] == "UNKNOWN"
+    assert record["loads"][0]["visits_started"] > 0
+    visits = [row for row in record["load"] if row["step"] is None]
+    assert sum(row["ok"] for row in visits) == record["loads"][0]["visits_started"]
+    assert {"load/objective-met", "load/cut-short"} <= {one["slug"] for one in record["findings"]}
+
+
+def _generated(project: Project) -> list[Path]:
+    return list((project.root / "reports").glob("*/load-mix.0.jsonl"))
 
 
 def test_a_killed_run_leaves_no_process_and_a_readable_folder(project: Project) -> None:

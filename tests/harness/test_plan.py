@@ -58,6 +58,17 @@ def test_a_load_that_speaks_of_failures_is_taken_at_its_word() -> None:
     assert [objective.text for objective in load.objectives] == ["failures <= 5%"]
 
 
+def test_a_load_says_what_else_bounds_it_and_ends_it() -> None:
+    keys = "visits = 90\nin_flight = 70\nseed = 3\nstop_at_failure = true\nstop_when_lost = true\n"
+    (load,) = parse_plan(PLAN.replace("[load.mix]\n", f"[load.mix]\n{keys}"), "harness.toml").loads
+    (plain,) = parse_plan(PLAN, "harness.toml").loads
+
+    assert (load.visits, load.in_flight, load.seed) == (90, 70, 3)
+    assert (load.stop_at_failure, load.stop_when_lost) == (True, True)
+    assert (plain.visits, plain.in_flight, plain.seed) == (None, None, 0)
+    assert (plain.stop_at_failure, plain.stop_when_lost) == (False, False)
+
+
 def test_without_limits_gates_have_documented_ones() -> None:
     assert tuple(limit.text for limit in gates_of(("src",)).limits) == DEFAULT_LIMITS
 
@@ -69,7 +80,16 @@ def test_without_limits_gates_have_documented_ones() -> None:
         ("[gates]", "[gate]", 23, "unknown key 'gate'"),
         ('app = "shop.app:create_app()"', "", 4, "services.shop needs the key 'app'"),
         ("shop.app:create_app()", "shop app", 5, "cannot read the import string"),
-        ("20/s for 15s", "20s", 20, "cannot read the pace '20s'"),
+        ("20/s for 15s", "20s", 20, "found '20s'\n    20s\n    ^"),
+        (
+            "20/s for 15s",
+            "ramp 0→20/s for 5s",
+            20,
+            "found 'for 5s'\n    ramp 0→20/s for 5s\n                ^",
+        ),
+        ("[load.mix]", "[load.mix]\nprocesses = 0", 18, "processes must be at least 1"),
+        ("[load.mix]", "[load.mix]\nvisits = 0", 18, "visits must be at least 1"),
+        ("[load.mix]", "[load.mix]\nin_flight = -1", 18, "in_flight must be at least 1"),
         ("p99 <", "p99x <", 21, "expected an indicator; found 'p99x'"),
         ('"inproc"', '"inprc"', 15, "unknown target 'inprc'"),
         ('["inproc", "served"]', "[]", 15, "it would check nothing"),

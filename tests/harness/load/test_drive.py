@@ -18,7 +18,9 @@ import pytest
 
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Facts
-from harness.facts import Begun, Failed, LoadBegun, Problem, Rehearsed, Snapshot, Surprise
+from harness.facts import (
+    Begun, Failed, LoadBegun, LoadStopped, Problem, Rehearsed, Snapshot, Surprise,
+)  # fmt: skip
 from harness.load.drive import drive, pace_text
 from harness.pace import parse_pace
 from harness.plan import Load
@@ -169,9 +171,72 @@ def test_workers_are_counted_for_each_process(project: Project) -> None:
     assert begun.pace == "2 workers for 20s, at most 3 visits each"
 
 
+def test_a_count_is_of_all_processes_together(project: Project, service: Service) -> None:
+    project.drive(SCENARIO, "2 workers for 24h", processes=2, visits=7)
+
+    assert len(service.paths) == project.tallies["visit", None].ok == 7
+    assert sorted(one.started for one in project.last.values()) == [3, 4]
+    (begun,) = project.facts(LoadBegun)
+    assert (begun.visits, begun.pace) == (7, "2 workers, at most 7 visits in all")
+
+
+@pytest.mark.parametrize(
+    ("pace", "visits", "asked"),
+    [
+        ("20/s for 24h", 10, (10, 20.0, 0.5)),
+        ("20/s for 1s", 100, (20, 20.0, 1.0)),
+        ("ramp 0→20/s over 200ms, hold 400ms", None, (10, 16.67, 0.6)),
+    ],
+)
+def test_what_is_due_is_told_before_it_begins(
+    project: Project, pace: str, visits: int | None, asked: tuple[int, float, float]
+) -> None:
+    project.drive(SCENARIO, pace, visits=visits, in_flight=7)
+
+    (begun,) = project.facts(LoadBegun)
+    assert (begun.visits, begun.asked_rate, begun.duration_s) == asked
+    assert begun.in_flight == 7
+    assert project.tallies["visit", None].ok == asked[0]
+
+
+def test_rows_for_once_are_one_visits_each_over_all_processes(
+    project: Project, service: Service
+) -> None:
+    (project.root / "ids.csv").write_text("id\n" + "".join(f"{n}\n" for n in range(20)))
+    text = (
+        "from harness.scenarios import Rows\n"
+        "from molotov import scenario\n"
+        "ROWS = Rows('ids.csv', once=True)\n"
+        "@scenario()\n"
+        "async def visit(session):\n"
+        "    await session.get(f'/{next(ROWS)[\"id\"]}')\n"
+    )
+
+    with pytest.raises(HarnessError, match=r"ids.csv has no row left: \d+ were given") as caught:
+        project.drive(text, "1 worker for 60s", processes=3)
+
+    assert caught.value.slug == "load/rows-used-up"
+    assert caught.value.where == "mix.py:6"
+    assert len(service.paths) == len(set(service.paths)) >= 6
+    assert project.tallies["visit", None].sent == len(service.paths)
+
+
+def test_a_load_that_has_lost_an_objective_ends_at_once_if_it_is_to(project: Project) -> None:
+    text = SCENARIO.replace("== 200", "== 201")
+    project.drive(text, "20/s for 60s", processes=2, stop_when_lost=True)
+
+    (stopped,) = project.facts(LoadStopped)
+    assert stopped.objective == "visit failures == 0"
+    assert 0 < stopped.at_s < 30
+    assert all(one.final for one in project.last.values())
+    assert not project.facts(Problem)
+
+
 @pytest.mark.parametrize(
     ("pace", "options", "said"),
     [
+        ("20/s for 24h", {"visits": 1}, "20/s, at most 1 visit in all"),
+        ("poisson 20/s for 1m", {"visits": 9}, "poisson 20/s for 1m, at most 9 visits in all"),
         ("2 workers for 24h", {"max_runs": 1}, "2 workers, at most 1 visit each"),
         ("1 worker for 24h", {"single_run": True}, "1 worker, each scenario once"),
         ("2 workers for 10s", {}, "2 workers for 10s"),
@@ -344,9 +409,23 @@ def test_a_dead_target_is_named_before_anything_starts(project: Project) -> None
     assert "http://127.0.0.1:1" in str(caught.value)
 
 
-def test_options_of_workers_are_refused_at_a_rate(project: Project) -> None:
-    with pytest.raises(UsageError, match="--ramp-up"):
-        project.drive(SCENARIO, "1/s for 1s", ramp_up_s=1.0)
+@pytest.mark.parametrize(
+    ("pace", "options", "said"),
+    [
+        ("1/s for 1s", {"ramp_up_s": 1.0, "max_runs": 2}, "--ramp-up, --max-runs .* a rate$"),
+        ("ramp 0→2/s over 1s", {"delay_s": 1.0}, "--delay .* a rate in stages$"),
+        ("ramp 0→2 workers over 1s", {"ramp_up_s": 1.0}, "--ramp-up .* workers in stages$"),
+        ("2 workers for 1s", {"in_flight": 7}, "--in-flight cannot be combined with workers$"),
+    ],
+)
+def test_options_that_mean_nothing_at_a_pace_are_refused(
+    project: Project, pace: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        project.drive(SCENARIO, pace, **options)
+
+    assert re.search(said, caught.value.message)
+    assert caught.value.slug == "load/pace-option"
 
 
 @pytest.mark.parametrize(
