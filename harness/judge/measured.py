@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from harness.facts import (
-    Ended, Fact, Failed, LoadBegun, LoadStopped, Problem, Rehearsed, Snapshot,
+    Ended,
+    Fact,
+    Failed,
+    LoadBegun,
+    LoadStopped,
+    Problem,
+    Rehearsed,
+    Snapshot,
 )  # fmt: skip
 from harness.histogram import Histogram
 from harness.sample import FailureKind

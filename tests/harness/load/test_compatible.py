@@ -237,9 +237,9 @@ def test_a_config_is_no_way_around_what_the_command_refuses(
 def test_the_page_says_the_figures_that_hold() -> None:
     page = " ".join(" ".join(page.read_text() for page in PAGES).split())
 
-    assert f"those under way have {DRAIN_S:g} s" in page
+    assert f"visits under way have {DRAIN_S:g} s" in page
     assert f"cancelled {DRAIN_S:g} s after the end" in page
-    assert f"{DEFAULT_DURATION_S} s where there is neither it nor `-r`" in page
+    assert f"{DEFAULT_DURATION_S} s where there is neither it nor a count" in page
     assert f"it says so every {_EVERY_S:g} s" in page
 
 
