@@ -25,13 +25,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from harness.errors import nearest
-from harness.facts import Fact, HistogramFact
+from harness.facts import Fact
 from harness.histogram import Histogram, samples_needed
 from harness.judge import Judgement, of_part, unknown
 from harness.judge.measured import Measured
-from harness.judge.series import ALL_REQUESTS, by_interval, latency
+from harness.judge.rows import row, run
+from harness.judge.series import ALL_REQUESTS, by_interval
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
-from harness.record import LoadRow, LoadRun, Omission, Second
+from harness.record import LoadRow, LoadRun, Omission
 from harness.sample import FailureKind
 from harness.tally import Tally
 from harness.verdict import Finding, Outcome
@@ -71,8 +72,8 @@ def judge(
         )
     judgement.not_checked.extend(_errors(part, measured, objectives))
     series = by_interval(measured.snapshots)
-    rows = [_row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
-    return judgement, _run(measured, series[ALL_REQUESTS]), rows
+    rows = [row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
+    return judgement, run(measured, series[ALL_REQUESTS]), rows
 
 
 def _sickness(measured: Measured) -> str:
@@ -355,45 +356,3 @@ def _first_failures(measured: Measured, objective: Objective) -> Iterable[str]:
         quoted.add(key)
         scenario = " ".join(failure.scenario.split())
         yield f"{failure.where} in {scenario}: {failure.kind}: {failure.message}"
-
-
-def _run(measured: Measured, series: list[Second]) -> LoadRun:
-    begun = measured.begun
-    return LoadRun(
-        load=begun.load,
-        scenarios=begun.scenarios,
-        target=begun.target,
-        pace=begun.pace,
-        duration_s=measured.seconds,
-        processes=begun.processes,
-        queueing_visible=begun.asked_rate is not None,
-        visits_due=begun.visits,
-        visits_started=measured.started,
-        generator_cpu=measured.cpu,
-        loop_lag_ms=latency(measured.loop_lag),
-        series=series, rebased=measured.rebased, by_aiohttp=measured.by_aiohttp,
-    )  # fmt: skip
-
-
-def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> LoadRow:
-    asked = measured.begun.asked_rate if tally.step is None and len(measured.visits) == 1 else None
-    return LoadRow(
-        load=measured.begun.load,
-        scenario=tally.scenario,
-        step=tally.step,
-        sent=tally.sent,
-        ok=tally.ok,
-        failed=tally.failed,
-        failures=tally.failures,
-        statuses=tally.statuses,
-        bytes_in=tally.bytes_in,
-        asked_rate=asked,
-        achieved_rate=tally.sent / measured.rate_seconds,
-        valid=not sick,
-        invalid_because=sick,
-        response_ms=latency(tally.response),
-        service_ms=latency(tally.service),
-        lag_ms=latency(tally.lag),
-        series=series,
-        histogram=HistogramFact.of(tally.response),
-    )
