@@ -29,7 +29,7 @@ from harness.facts import Fact
 from harness.histogram import Histogram, samples_needed
 from harness.judge import Judgement, of_part, unknown
 from harness.judge.measured import Measured
-from harness.judge.rows import row, run
+from harness.judge.rows import crowded, row, run
 from harness.judge.series import ALL_REQUESTS, by_interval
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.record import LoadRow, LoadRun, Omission
@@ -71,6 +71,7 @@ def judge(
             )
         )
     judgement.not_checked.extend(_errors(part, measured, objectives))
+    judgement.notices.extend(crowded(part, measured))
     series = by_interval(measured.snapshots)
     rows = [row(measured, t, sick, series[t.scenario, t.step]) for t in measured.tallies]
     return judgement, run(measured, series[ALL_REQUESTS]), rows

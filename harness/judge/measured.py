@@ -6,10 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeVar
 
-from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Snapshot
+import msgspec
+
+from harness.facts import Ended, Fact, Failed, LoadBegun, Problem, Slow, Snapshot, TallyFact
 from harness.histogram import Histogram
-from harness.tally import Tally, merged
+from harness.tally import OTHER_STEPS, Key, Tally, beyond, merged
+
+S = TypeVar("S", TallyFact, Failed, Slow)
 
 _MS = 1_000_000
 
@@ -22,6 +27,7 @@ class Measured:
     newest: list[Snapshot]
     tallies: list[Tally]
     failures: list[Failed]
+    slowest: list[Slow]
     cut_short: bool
     snapshots: list[Snapshot] = field(repr=False)
 
@@ -33,15 +39,20 @@ class Measured:
             return None
         numbered = {(s.number, s.process): s for s in below if isinstance(s, Snapshot)}
         snapshots = [numbered[key] for key in sorted(numbered)]
+        tallies = _merged(snapshots)
+        if others := beyond(tallies):  # of each process only, its own are not too many
+            snapshots = [_bounded(snapshot, others) for snapshot in snapshots]
+            tallies = _merged(snapshots)
         newest = {snapshot.process: snapshot for snapshot in snapshots}
-        tallies = merged(fact.tally() for snapshot in snapshots for fact in snapshot.tallies)
-        failures = [fact for fact in below if isinstance(fact, Failed)]
         cut_short = not any(isinstance(fact, Ended) for fact in facts) or any(
             isinstance(fact, Problem) for fact in (*facts, *below)
         )
         return cls(
-            begun, list(newest.values()), list(tallies.values()), failures, cut_short, snapshots
-        )
+            begun, list(newest.values()), tallies,
+            [_within(fact, others) for fact in below if isinstance(fact, Failed)],
+            [_within(fact, others) for fact in below if isinstance(fact, Slow)],
+            cut_short, snapshots,
+        )  # fmt: skip
 
     @property
     def visits(self) -> list[Tally]:
@@ -117,3 +128,19 @@ class Measured:
     def lag_p99_ms(self) -> float:
         """The event loops' lag, p99, in milliseconds; 0 where none was measured."""
         return (self.loop_lag.quantile(Fraction(99, 100)) or 0) / _MS
+
+
+def _merged(snapshots: Sequence[Snapshot]) -> list[Tally]:
+    found = merged(fact.tally() for snapshot in snapshots for fact in snapshot.tallies)
+    return list(found.values())
+
+
+def _bounded(snapshot: Snapshot, others: frozenset[Key]) -> Snapshot:
+    tallies = [_within(tally, others) for tally in snapshot.tallies]
+    return msgspec.structs.replace(snapshot, tallies=tallies)
+
+
+def _within(fact: S, others: frozenset[Key]) -> S:
+    """Return a fact of a step under the name that it is counted under."""
+    is_other = (fact.scenario, fact.step) in others
+    return msgspec.structs.replace(fact, step=OTHER_STEPS) if is_other else fact

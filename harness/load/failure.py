@@ -6,6 +6,7 @@ import errno
 import linecache
 import traceback
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
@@ -82,6 +83,19 @@ class Places:
             if frame.f_code.co_filename == self.file:
                 return self.shown(self.file, line)
         return self.shown(self.file, 0)
+
+    def at(self, running: Any) -> str:
+        """Return ``file:line`` of the scenario file that a coroutine has come to, if any.
+
+        `running` may be waiting, or be what runs at this moment.
+        """
+        line = 0
+        while running is not None:
+            frame = getattr(running, "cr_frame", None)
+            if frame is not None and frame.f_code.co_filename == self.file:
+                line = frame.f_lineno
+            running = getattr(running, "cr_await", None)
+        return self.shown(self.file, line)
 
     def told(self, error: BaseException) -> str:
         """Say what was raised, in few words; of an assertion, the line that did not hold."""

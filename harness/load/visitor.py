@@ -90,11 +90,12 @@ class Visitor:
         raised = await self._outcome(scenario, session)
         if session.has_unread:
             await session.finish(visit, raised)
+        has_waited = visit.last is not None
         self._book.end(visit, raised)
         session.visit = None
         if is_told:
             await self._tell_end(scenario, raised)
-        if not visit.answered:
+        if not has_waited:
             await asyncio.sleep(0)  # it need not have waited for anything
         return scenario.delay_s
 
@@ -139,7 +140,10 @@ class Visitor:
     async def _outcome(self, scenario: Scenario, session: Session) -> BaseException | None:
         """Run the scenario and return what it raised: anything, such as pytest's outcomes."""
         try:
-            await scenario.visit(session)
+            running = scenario.visit(session)
+            if session.visit is not None:
+                session.visit.running = running
+            await running
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
