@@ -42,6 +42,7 @@ from harness.table import (
     WaiverTable,
 )
 from harness.target import AppPath, parse_targets, read_url
+from harness.template import parsed as templates_of
 from harness.waiver import Waiver, checked
 
 _SECTIONS = (
@@ -257,7 +258,8 @@ class _Reader:
             [*path, "objectives"],
             lambda: load_of(name, found.scenarios, pace, found.objectives, found.processes),
         )
-        return replace(made, service=found.service)
+        self._parsed([*path, "steps"], lambda: templates_of(found.steps))
+        return replace(made, service=found.service, steps=found.steps)
 
     def _gates(self) -> Gates | None:
         if "gates" not in self.document.tables:

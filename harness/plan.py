@@ -98,7 +98,8 @@ class Load:
     The rest are Molotov's options, under its command line's meanings: `max_runs` visits per
     worker, `single` the one scenario to run, `single_run` each scenario once per worker,
     `delay_s` a pause after each visit, `ramp_up_s` over which the workers start, `extensions`
-    files or modules to import first. `env` is added to what the scenarios find.
+    files or modules to import first. `env` is added to what the scenarios find. `steps` are
+    templates that name requests (`template`), before the harness's own rule does.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Load:
     ramp_up_s: float = 0.0
     seed: int = 0
     extensions: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     verbose: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
 

@@ -60,6 +60,7 @@ class LoadTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: str = ""
     objectives: tuple[str, ...] = ()
     processes: int = 1
+    steps: tuple[str, ...] = ()
 
 
 class GatesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

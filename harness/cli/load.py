@@ -32,6 +32,7 @@ from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, UNTIMED_S, Pace, R
 from harness.plan import Load, Plan, load_of
 from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
+from harness.template import parsed as templates_of
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
@@ -102,6 +103,7 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @click.option("--delay", type=Number(or_zero=True), metavar="S", help="Pause after each visit.")
 @click.option("-f", "--fail", type=click.IntRange(1), metavar="N", help="Tolerate N-1 failures.")
 @click.option("--objective", "objectives", multiple=True, metavar="TEXT", help="'p99 < 250ms'.")
+@click.option("--step", multiple=True, metavar="TEMPLATE", help="Count by '/users/{id}'; again.")
 @click.option("--seed", type=int, default=0, help="Of the scenarios' mix.")
 @_hidden("uvloop", is_flag=True)
 @_hidden("force-shutdown", is_flag=True)
@@ -236,6 +238,7 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
     fail, objectives = options["fail"], options["objectives"]
     if fail:
         objectives = (f"failures < {fail}", *objectives)
+    templates_of(options["step"])  # refused before anything starts
     name = re.sub(r"[^\w-]+", "-", scenarios.removesuffix(".py").rpartition("/")[2])
     made = load_of(name, scenarios, _pace(options), objectives, options["processes"] or 1)
     return replace(
@@ -248,6 +251,7 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
         ramp_up_s=float(options["ramp_up"] or 0),
         seed=options["seed"],
         extensions=options["use_extension"],
+        steps=options["step"],
         verbose=options["verbose"],
     )
 

@@ -38,6 +38,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ramp_up_s: float = 0.0
     seed: int = 0
     extensions: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     verbose: int = 0
     allow_hosts: tuple[str, ...] = ()
     rebase: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             processes=load.processes, max_runs=load.max_runs, single=load.single,
             single_run=load.single_run, stop_at_failure=load.stop_at_failure,
             delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, seed=load.seed,
-            extensions=load.extensions, verbose=load.verbose,
+            extensions=load.extensions, steps=load.steps, verbose=load.verbose,
             allow_hosts=allow_hosts, rebase=rebase,
         )  # fmt: skip
 
@@ -71,7 +72,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def addresses(self) -> Addresses:
         """What the addresses in its scenarios mean."""
-        return Addresses(self.target, rebase=self.rebase, allow_hosts=self.allow_hosts)
+        return Addresses(
+            self.target, rebase=self.rebase, allow_hosts=self.allow_hosts, steps=self.steps
+        )
 
     def arguments(self) -> Namespace:
         """Return what Molotov's fixtures call `args`: its command line's options by its names."""

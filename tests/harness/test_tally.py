@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.sample import FailureKind, Sample
-from harness.tally import MOST_PENDING, MOST_STEPS, OTHER_STEPS, Tallies, Tally, merged
+from harness.tally import MOST_PENDING, MOST_STEPS, OTHER_STEPS, Tallies, Tally, beyond, merged
 
 samples = st.builds(
     Sample,
@@ -109,3 +109,12 @@ def test_steps_beyond_the_bound_are_counted_together() -> None:
 
     assert len(tallies) == MOST_STEPS + 1
     assert next(t.sent for t in tallies if t.step == OTHER_STEPS) == 50
+
+
+def test_over_all_processes_the_steps_with_the_fewest_requests_are_beyond_the_bound() -> None:
+    busy = [Tally("read", f"GET /{n}", sent=9) for n in range(MOST_STEPS - 1)]
+    rare = [Tally("read", f"PUT /{n}", sent=n) for n in (3, 5, 4)]
+    others = [Tally("read", None, sent=1), Tally("read", OTHER_STEPS, sent=1)]
+
+    assert beyond([*rare, *busy, *others]) == {("read", "PUT /3"), ("read", "PUT /4")}
+    assert not beyond([*busy, *others])
