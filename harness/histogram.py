@@ -15,6 +15,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+DIGITS = 3
+"""Significant digits that are told apart."""
+
 _UNIT_NS = 1_000
 _SUB_BUCKETS = 2_048  # the power of two that resolves 3 significant digits
 _HALF = _SUB_BUCKETS // 2
