@@ -22,7 +22,7 @@ PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9")
 SAMPLES_NEEDED = {name: samples_needed(Fraction(name[1:]) / 100) for name in PERCENTILES}
 """Below so many samples the record holds no such percentile."""
 
-_HIDDEN = 1.5
+_HIDDEN = 2
 """A figure that a waiting client understates by less is not told of."""
 
 CLOSED_PACE = (
