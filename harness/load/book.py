@@ -119,31 +119,36 @@ class Book:
 
     def _end_in_vain(self, visit: Visit, cause: BaseException, growing: Growing) -> None:
         """Count a visit as failed by `cause`, and keep what it came from."""
-        kind, now_ns, last = kind_of(cause), self.now(), visit.last
+        kind, now_ns = kind_of(cause), self.now()
         growing.add(
             Sample(visit.scenario, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
         )
-        step = next((one for one, broke, _ in visit.broken if kind_of(broke) is kind), last)
+        own = [one for one in visit.broken if kind_of(one[1]) is kind]  # they are why
+        step, _, example = own[-1] if own else (visit.last, None, None)
         name = self._counted_as(step)
         if self._kept.wants(visit.scenario, name, kind):
-            found = [one for at, _, one in visit.broken if at is step]
-            example = found[0] if found else kept(step, now_ns) if step else None
-            told = self.places.told(cause) + _last_answer(last)
-            self._kept.failed(visit.scenario, name, kind, told, self.places.of(cause), example)
-            if self._verbose:
-                traceback.print_exception(cause)
-        visit.broken = [one for one in visit.broken if kind_of(one[1]) is not kind]
+            if step is not None and not own:
+                example = kept(step, now_ns)
+            told = self.places.told(cause) + _last_answer(visit.last)
+            self._keep_failure(visit.scenario, name, told, cause, example)
+        visit.broken = [one for one in visit.broken if one not in own]
         if self._stop_at_failure:
             self._board.stop(Stop.DRAIN)
 
     def _note_broken(self, step: Step, error: BaseException, example: Example | None) -> None:
         """Keep a failed request that failed no visit."""
-        scenario, name, kind = step.visit.scenario, self._counted_as(step), kind_of(error)
-        if self._kept.wants(scenario, name, kind):
+        scenario, name = step.visit.scenario, self._counted_as(step)
+        if self._kept.wants(scenario, name, kind_of(error)):
             told = f"{step.name}: {self.places.told(error)}"
-            self._kept.failed(scenario, name, kind, told, self.places.of(error), example)
-            if self._verbose:
-                traceback.print_exception(error)
+            self._keep_failure(scenario, name, told, error, example)
+
+    def _keep_failure(
+        self, scenario: str, name: str | None, told: str, error: BaseException,
+        example: Example | None,
+    ) -> None:  # fmt: skip
+        self._kept.failed(scenario, name, kind_of(error), told, self.places.of(error), example)
+        if self._verbose:
+            traceback.print_exception(error)
 
     def _counted_as(self, step: Step | None) -> str | None:
         """Return the name that a step is counted under: there are only so many."""

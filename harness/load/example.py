@@ -25,7 +25,9 @@ from harness.secret import redacted, redacted_start
 SHOWN_BODY = 200
 """Bytes of an answer's body that are shown."""
 
-_KEPT_BODY = 4 * SHOWN_BODY  # a secret that begins in what is shown must be seen whole
+KEPT_BODY = 4 * SHOWN_BODY
+"""Bytes that are kept: a secret that begins in what is shown must be seen whole."""
+
 _KEPT_ASKED = 10_240  # of a request's body, likewise: `curl` shows 2,048 bytes
 _MOST_HEADERS = 30
 _LONGEST_HEADER = 300
@@ -52,7 +54,7 @@ class Example:
     """One exchange as it was when it was kept. Times in ns on the book's clock.
 
     `asked` is the request, as far as it is known, and `info` what was sent, once it was. `status`
-    is None before an answer.
+    is None before an answer. `length` is more than that of `body` where there may be more of it.
     """
 
     asked: Request | ByAiohttp | None
@@ -89,18 +91,18 @@ def kept(step: Any, done_ns: int) -> Example:
             body = body or _at_hand(response)
     asked = response.request if isinstance(response, Response) else step.asked
     return Example(
-        asked, info, step.status, headers, body[:_KEPT_BODY], len(body),
+        asked, info, step.status, headers, body, len(body) + (len(body) == KEPT_BODY),
         step.due_ns, step.sent_ns, done_ns,
     )  # fmt: skip
 
 
 def _at_hand(response: Any) -> bytes:
     if isinstance(response, Response):
-        return response.at_hand(_KEPT_BODY + 1)
+        return response.at_hand(KEPT_BODY)
     body: bytes | None = getattr(response, "_body", None)
     if body is None and not response.content._cursor:  # aiohttp has no public look at what came
         body = b"".join(response.content._buffer)
-    return (body or b"")[: _KEPT_BODY + 1]
+    return (body or b"")[:KEPT_BODY]
 
 
 def _asked(asked: Request | ByAiohttp | None, info: aiohttp.RequestInfo | None) -> Asked | None:

@@ -18,7 +18,7 @@ from yarl import URL
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
-from harness.load.example import ByAiohttp
+from harness.load.example import KEPT_BODY, ByAiohttp
 from harness.load.exchange import Account, Exchange
 from harness.load.failure import OutsideCallError
 from harness.load.plain import Plain
@@ -36,7 +36,6 @@ uvicorn 5 s), since one that the server closes while a request is on its way loo
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
 _MOST_ROUTES = 256  # addresses that a session knows by heart
-_SHOWN = 800  # bytes of an unwelcome answer
 
 
 class _Route(NamedTuple):
@@ -319,7 +318,9 @@ class Session:
             await self._close(response, step, error)
         elif self.visit is not None and error is not None and response.status >= 400:
             # All of it has come, and what of it the scenario has not read is still here.
-            body = response.content.read_nowait(_SHOWN) if not response.content.exception() else b""
+            body = (
+                response.content.read_nowait(KEPT_BODY) if not response.content.exception() else b""
+            )
             self._book.explained(self.visit, response.status, body)
         response.release()
         await response.wait_for_close()
@@ -344,7 +345,7 @@ class Session:
         first = b""
         try:
             while chunk := await response.content.readany():
-                first += chunk[: _SHOWN - len(first)]
+                first += chunk[: KEPT_BODY - len(first)]
             if response.status >= 400:
                 self._book.explained(step.visit, response.status, first)
         except asyncio.CancelledError:

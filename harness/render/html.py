@@ -259,17 +259,7 @@ def _caption(series: list[Second], intervals: list[svg.Interval]) -> str:
 
 
 def _notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
-    if too_few := outline.too_few(rows.shown, _PERCENTILES):
-        yield too_few
-    for said in (outline.uncorrected(load.rows), outline.clipped(load.rows)):
-        if said:
-            yield said
-    if load.run and not load.run.queueing_visible:
-        yield outline.CLOSED_PACE
-    if load.run and (rebased := outline.rebased(load.run)):
-        yield rebased
-    if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
-        yield by_aiohttp
+    yield from outline.notes(load, rows.shown, _PERCENTILES)
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:5]:
         yield f"Not valid: {reason or 'the generator, not the target, may have set the figures'}"

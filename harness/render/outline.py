@@ -229,6 +229,20 @@ def quantile(latency: Latency | None, name: str) -> str:
     return figure(value, "ms")
 
 
+def notes(load: Load, shown: Sequence[LoadRow], names: Iterable[str]) -> list[str]:
+    """Say what a reader of a load's rows, of which some are `shown`, has to know besides."""
+    run = load.run
+    said = [
+        too_few(shown, names),
+        uncorrected(load.rows),
+        clipped(load.rows),
+        CLOSED_PACE if run and not run.queueing_visible else "",
+        rebased(run) if run else "",
+        by_aiohttp(run) if run else "",
+    ]
+    return [one for one in said if one]
+
+
 def too_few(rows: Iterable[LoadRow], names: Iterable[str]) -> str:
     """Say how many samples the percentiles need that some row lacks; empty if none does."""
     lacking = {

@@ -159,17 +159,8 @@ def _load(load: Load, paint: _Paint) -> list[str]:
 
 
 def _load_notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
-    if too_few := outline.too_few(rows.shown, (*_PERCENTILES, "max")):
-        yield too_few
-    for said in (outline.uncorrected(load.rows), outline.clipped(load.rows)):
-        if said:
-            yield line(said, 2 * _WIDTH)
-    if load.run and not load.run.queueing_visible:
-        yield outline.CLOSED_PACE
-    if load.run and (rebased := outline.rebased(load.run)):
-        yield line(rebased, 2 * _WIDTH)
-    if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
-        yield line(by_aiohttp, 2 * _WIDTH)
+    for said in outline.notes(load, rows.shown, (*_PERCENTILES, "max")):
+        yield line(said, 2 * _WIDTH)
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:_MOST_ROWS]:
         yield f"! not valid: {line(reason, _WIDTH) or 'the generator set the figures'}"

@@ -18,8 +18,8 @@ import pytest
 from harness import secret
 from harness.facts import Failed, Slow
 from harness.load.board import Board
-from harness.load.book import Book
-from harness.load.example import SHOWN_BODY, Example
+from harness.load.book import Book, Step, Visit
+from harness.load.example import KEPT_BODY, SHOWN_BODY, Example, kept
 from harness.load.failure import Places
 from harness.load.kept import FIRST_FAILURES, MOST_AT_ONCE, SLOWEST, Kept
 from harness.tally import MOST_STEPS, OTHER_STEPS
@@ -42,7 +42,7 @@ def line_of(function: Any, text: str) -> str:
     return f"test_kept.py:{first + at}"
 
 
-async def run(tmp_path: Path, visit: Any, target: str, pace: str = "1 workers for 50ms",
+async def run(tmp_path: Path, visit: Any, target: str, pace: str = "1 workers for 20s",
               **options: Any) -> Outcome:  # fmt: skip
     found = scenarios(visit)
     file = Path(__file__)
@@ -153,16 +153,16 @@ async def test_the_slowest_five_successes_are_kept_with_their_line(
         number = len(service.paths)
         if number in (3, 7):
             service.gate.clear()
-            asyncio.get_running_loop().call_later(0.1, service.gate.set)
+            asyncio.get_running_loop().call_later(0.3, service.gate.set)
         async with session.get(f"/{number}", **BY[by]):
             pass
 
-    outcome = await run(tmp_path, visit, service.url, "1 workers for 5s", max_runs=20)
+    outcome = await run(tmp_path, visit, service.url, max_runs=20)
 
     kept = sorted(slow_of(outcome), key=lambda one: -one.exchange.response_ms)
     assert len(kept) == SLOWEST
     assert {one.exchange.curl.rpartition("/")[2] for one in kept[:2]} == {"3", "7"}
-    assert kept[1].exchange.response_ms >= 90 > kept[2].exchange.response_ms
+    assert kept[1].exchange.response_ms >= 250
     assert kept[0].exchange.body == "hello"
     assert {one.where for one in kept} == {line_of(visit, "async with")}
 
@@ -223,21 +223,23 @@ def example(took_ns: int = 0, body: bytes = b"") -> Example:
 
 
 def test_only_what_is_slower_than_the_slowest_five_is_kept() -> None:
-    kept = Kept(0)
-    floors = [kept.slow("s", "GET /", "s.py:1", example(took)) for took in (5, 1, 4, 2, 3, 9, 6)]
+    examples = Kept(0)
+    floors = [
+        examples.slow("s", "GET /", "s.py:1", example(took)) for took in (5, 1, 4, 2, 3, 9, 6)
+    ]
 
     assert floors == [-1, -1, -1, -1, 1, 2, 3]
-    assert [fact.exchange.service_ms * 10**6 for fact in kept.facts(0, with_slow=True)
+    assert [fact.exchange.service_ms * 10**6 for fact in examples.facts(0, with_slow=True)
             if isinstance(fact, Slow)] == [3, 4, 5, 6, 9]  # fmt: skip
-    assert kept.facts(0, with_slow=True) == []
+    assert examples.facts(0, with_slow=True) == []
 
 
 def test_many_failures_are_put_into_words_over_several_snapshots_and_none_is_lost() -> None:
-    kept = Kept(0)
+    examples = Kept(0)
     for step in range(3 * MOST_AT_ONCE):
-        kept.failed("s", f"GET /{step}", "refused", "no", "s.py:1", example())
+        examples.failed("s", f"GET /{step}", "refused", "no", "s.py:1", example())
 
-    first, last = kept.facts(0, with_slow=False), kept.facts(0, with_slow=True)
+    first, last = examples.facts(0, with_slow=False), examples.facts(0, with_slow=True)
 
     assert len(first) == MOST_AT_ONCE
     steps = [fact.step for fact in first + last if isinstance(fact, Failed)]
@@ -273,3 +275,12 @@ def test_of_more_steps_than_are_counted_no_more_are_kept() -> None:
 )
 def test_of_a_body_200_bytes_are_shown(body: bytes, shown: str) -> None:
     assert example(body=body).in_words(0).body == shown
+
+
+def test_a_body_that_is_cut_within_a_character_is_text_all_the_same() -> None:
+    visit = Visit("s", 0, 0)
+    step = Step(visit, "GET /", 0, 0, status=500, body=(b"x" + "é".encode() * 500)[:KEPT_BODY])
+
+    shown = kept(step, 1).in_words(0).body
+
+    assert shown == "x" + "é" * ((SHOWN_BODY - 1) // 2)
