@@ -7,11 +7,11 @@ a body there is what the client has at hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import aiohttp
 from aiohttp.http import SERVER_SOFTWARE
 from yarl import URL
 
@@ -33,6 +33,10 @@ _MOST_HEADERS = 30
 _LONGEST_HEADER = 300
 _MS = 1_000_000
 _S = 1_000_000_000
+Headers = tuple[tuple[bytes, bytes], ...]
+Sent = Callable[[], Mapping[str, str]]
+
+_HANDSHAKES = {"ws": "http", "wss": "https"}
 _UNSAID = frozenset(
     {("accept", "*/*"), ("accept-encoding", "gzip, deflate"), ("user-agent", SERVER_SOFTWARE)}
 )
@@ -53,14 +57,15 @@ class ByAiohttp:
 class Example:
     """One exchange as it was when it was kept. Times in ns on the book's clock.
 
-    `asked` is the request, as far as it is known, and `info` what was sent, once it was. `status`
-    is None before an answer. `length` is more than that of `body` where there may be more of it.
+    `asked` is the request, as far as it is known, and `sent` tells the headers that were sent, once
+    they were. `status` is None before an answer. `length` is more than that of `body` where there
+    may be more of it.
     """
 
     asked: Request | ByAiohttp | None
-    info: aiohttp.RequestInfo | None
+    sent: Sent | None
     status: int | None
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: Headers
     body: bytes
     length: int
     due_ns: int
@@ -69,8 +74,7 @@ class Example:
 
     def in_words(self, start_ns: int) -> Exchanged:
         """Tell what was asked and answered, without secrets; `start_ns` is the load's start."""
-        asked = _asked(self.asked, self.info)
-        line, wanted = curl(asked) if asked else ("", [])
+        line, wanted = curl(_asked(self.asked, self.sent)) if self.asked else ("", [])
         return Exchanged(
             curl=line, wanted=tuple(wanted), status=self.status,
             headers=tuple(_shown(self.headers)), body=_beginning(self.body, self.length),
@@ -81,17 +85,25 @@ class Example:
 
 
 def kept(step: Any, done_ns: int) -> Example:
-    """Keep the exchange of a step of a visit (`book.Step`), which ended at `done_ns`."""
-    response, info, headers = step.response, None, ()
+    """Keep the exchange of a step of a visit (`book.Step`), which ended at `done_ns`.
+
+    Where a target gets ever slower, each answer is kept for a while: what takes time is left for
+    `in_words`.
+    """
+    response, asked, sent = step.response, step.asked, None
+    headers: Headers = ()
     body = step.body
-    if response is not None:
+    if isinstance(response, Response):
+        asked, sent = response.request, response.sent()
+    elif response is not None:
         info = response.request_info
-        if step.status is not None:
-            headers = tuple(response.raw_headers)
-            body = body or _at_hand(response)
-    asked = response.request if isinstance(response, Response) else step.asked
+        asked = ByAiohttp(info.method, info.url, asked.options if asked else {})
+        sent = partial(getattr, info, "headers")
+    if response is not None and step.status is not None:
+        headers = response.raw_headers
+        body = body or _at_hand(response)
     return Example(
-        asked, info, step.status, headers, body, len(body) + (len(body) == KEPT_BODY),
+        asked, sent, step.status, headers, body, len(body) + (len(body) == KEPT_BODY),
         step.due_ns, step.sent_ns, done_ns,
     )  # fmt: skip
 
@@ -105,21 +117,21 @@ def _at_hand(response: Any) -> bytes:
     return (body or b"")[:KEPT_BODY]
 
 
-def _asked(asked: Request | ByAiohttp | None, info: aiohttp.RequestInfo | None) -> Asked | None:
-    """Return what is to be said again; what was sent counts more than what was asked for."""
-    if asked is None:
-        return None
-    url = asked.address.url if isinstance(asked, Request) else asked.url
-    method = asked.method
-    given = asked.headers if isinstance(asked, Request) else _given(asked.options)
-    if info is not None:
-        url, method, given = info.url, info.method, tuple(info.headers.items())
-    body = asked.body if isinstance(asked, Request) else _sent(asked.options)
+def _asked(asked: Request | ByAiohttp, sent: Sent | None) -> Asked:
+    """Return what is to be said again: with the headers that were sent, where they were."""
+    if isinstance(asked, Request):
+        url, given, body = asked.address.url, asked.headers, asked.body
+    else:
+        url, given, body = asked.url, _given(asked.options), _body(asked.options)
+    if sent is not None:
+        given = tuple(sent().items())
+    is_websocket = isinstance(asked, ByAiohttp) and asked.is_websocket
+    if url.scheme in _HANDSHAKES:
+        url = url.with_scheme(_HANDSHAKES[url.scheme])
     return Asked(
-        method=method.upper(), url=str(url.origin()), target=url.raw_path_qs.encode(),
+        method=asked.method.upper(), url=str(url.origin()), target=url.raw_path_qs.encode(),
         headers=[(_raw(name), _raw(value)) for name, value in given],
-        body=body[:_KEPT_ASKED], length=len(body), unsaid=_UNSAID,
-        is_websocket=isinstance(asked, ByAiohttp) and asked.is_websocket,
+        body=body[:_KEPT_ASKED], length=len(body), unsaid=_UNSAID, is_websocket=is_websocket,
     )  # fmt: skip
 
 
@@ -133,7 +145,7 @@ def _given(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((str(name), str(value)) for name, value in pairs)
 
 
-def _sent(options: Mapping[str, Any]) -> bytes:
+def _body(options: Mapping[str, Any]) -> bytes:
     """Return the body that aiohttp was given, where it can be said again."""
     data = options.get("data")
     if isinstance(data, bytes | bytearray):

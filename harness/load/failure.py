@@ -68,6 +68,7 @@ class Places:
     def __init__(self, file: Path, root: Path) -> None:
         self.file = str(file)
         self._root = root
+        self._lines: dict[int, str] = {}  # of the scenario file, as they are shown
 
     def of(self, error: BaseException) -> str:
         """Return ``file:line`` of the innermost line of the scenario file that `error` crossed.
@@ -95,7 +96,9 @@ class Places:
             if frame is not None and frame.f_code.co_filename == self.file:
                 line = frame.f_lineno
             running = getattr(running, "cr_await", None)
-        return self.shown(self.file, line)
+        if line not in self._lines:
+            self._lines[line] = self.shown(self.file, line)
+        return self._lines[line]
 
     def told(self, error: BaseException) -> str:
         """Say what was raised, in few words; of an assertion, the line that did not hold."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -172,6 +173,10 @@ class Response(Head):
     def connection(self) -> Connection | None:
         """The connection, for as long as it is needed."""
         return None if self.closed else self._connection
+
+    def sent(self) -> Callable[[], Mapping[str, str]]:
+        """Return what tells the headers that were sent; it does not hold the answer."""
+        return partial(self.request.sent_headers, self._defaults)
 
     def at_hand(self, n: int) -> bytes:
         """Return the first `n` bytes of the body, as far as they are here and not read apart."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import inspect
 import shlex
@@ -14,12 +15,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from harness import secret
 from harness.facts import Failed, Slow
 from harness.load.board import Board
 from harness.load.book import Book, Step, Visit
-from harness.load.example import KEPT_BODY, SHOWN_BODY, Example, kept
+from harness.load.example import KEPT_BODY, SHOWN_BODY, ByAiohttp, Example, kept
 from harness.load.failure import Places
 from harness.load.kept import FIRST_FAILURES, MOST_AT_ONCE, SLOWEST, Kept
 from harness.tally import MOST_STEPS, OTHER_STEPS
@@ -284,3 +286,25 @@ def test_a_body_that_is_cut_within_a_character_is_text_all_the_same() -> None:
     shown = kept(step, 1).in_words(0).body
 
     assert shown == "x" + "é" * ((SHOWN_BODY - 1) // 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (ByAiohttp("get", URL("ws://a:81/x"), {}, is_websocket=True), "curl -i -N --http1.1 -H"),
+        (ByAiohttp("get", URL("ws://a:81/x"), {}, is_websocket=True), " http://a:81/x"),
+        (ByAiohttp("post", URL("http://a/"), {"data": aiohttp.FormData()}), "-raw '(FormData)'"),
+        (ByAiohttp("post", URL("http://a/"), {"json": {"a": 1}}), """--data-raw '{"a": 1}'"""),
+        (ByAiohttp("post", URL("http://a/"), {"json": {1, 2}}), "--data-raw '(json)'"),
+        (ByAiohttp("put", URL("http://a/"), {"data": b"x" * 9_000}), "--data-binary @BODY"),
+        (ByAiohttp("get", URL("http://a/"), {"headers": [("X-A", "1")]}), "-H 'X-A: 1'"),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_what_aiohttp_was_asked_for_is_said_as_far_as_it_can_be(
+    asked: ByAiohttp | None, line: str
+) -> None:
+    told = dataclasses.replace(example(), asked=asked).in_words(0).curl
+
+    assert line in told
+    assert bool(told) is bool(asked)
