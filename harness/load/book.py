@@ -281,7 +281,8 @@ class Book:
         )  # fmt: skip
         self._loop_lag, self._blocked = Histogram(), Histogram()
         self._number += 1
-        noted += self._kept.facts(start_ns, with_slow=final or self._number % SLOW_EVERY == 0)
+        with_slow = self._number % SLOW_EVERY == 0
+        noted += self._kept.facts(start_ns, with_slow=with_slow, final=final)
         snapshot = Snapshot(
             process=self._process, number=self._number, at_s=round(at_s, 3),
             started=self._started, final=final,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from harness.facts import Fact, Failed, Slow
 from harness.load.example import Example
@@ -16,7 +18,7 @@ SLOWEST = 5
 """How many of the slowest successes are kept, of each step."""
 
 MOST_AT_ONCE = 20
-"""Failures that are put into words for one snapshot: the others are for the next."""
+"""Failures, or successes, that are put into words for one snapshot: others are for a later one."""
 
 _NOTHING_YET = -1
 
@@ -73,11 +75,15 @@ class Kept:
             del slowest[0]
         return slowest[0].took_ns if len(slowest) == SLOWEST else _NOTHING_YET
 
-    def facts(self, start_ns: int, *, with_slow: bool) -> list[Fact]:
-        """Put into words what was kept since the last time; the load began at `start_ns`."""
-        told, self._failures = self._failures[:MOST_AT_ONCE], self._failures[MOST_AT_ONCE:]
-        if with_slow:
-            told, self._failures = [*told, *self._failures], []
+    def facts(self, start_ns: int, *, with_slow: bool = False, final: bool = False) -> list[Fact]:
+        """Put into words what was kept since the last time; the load began at `start_ns`.
+
+        No more than `MOST_AT_ONCE` of each sort, unless these are the `final` ones: visits wait
+        meanwhile.
+        """
+        most = None if final else MOST_AT_ONCE
+        told = self._failures[:most]
+        self._failures = self._failures[len(told) :]
         found: list[Fact] = [
             Failed(
                 process=self._process, scenario=one.scenario, step=one.step, kind=one.kind,
@@ -86,14 +92,18 @@ class Kept:
             )
             for one in told
         ]  # fmt: skip
-        return [*found, *self._slow(start_ns)] if with_slow else found
+        slow = islice(self._untold(), most if with_slow or final else 0)
+        return [*found, *(self._slow(*one, start_ns) for one in slow)]
 
-    def _slow(self, start_ns: int) -> list[Fact]:
-        found: list[Fact] = []
+    def _untold(self) -> Iterator[tuple[str, str, _Success]]:
         for (scenario, step), slowest in self._slowest.items():
-            for one in (one for one in slowest if not one.is_told):
-                one.is_told = True
-                exchange = one.example.in_words(start_ns)
-                found.append(Slow(process=self._process, scenario=scenario, step=step,
-                                  where=one.where, exchange=exchange))  # fmt: skip
-        return found
+            for one in slowest:
+                if not one.is_told:
+                    yield scenario, step, one
+
+    def _slow(self, scenario: str, step: str, one: _Success, start_ns: int) -> Slow:
+        one.is_told = True
+        return Slow(
+            process=self._process, scenario=scenario, step=step, where=one.where,
+            exchange=one.example.in_words(start_ns),
+        )  # fmt: skip

@@ -231,9 +231,9 @@ def test_only_what_is_slower_than_the_slowest_five_is_kept() -> None:
     ]
 
     assert floors == [-1, -1, -1, -1, 1, 2, 3]
-    assert [fact.exchange.service_ms * 10**6 for fact in examples.facts(0, with_slow=True)
+    assert [fact.exchange.service_ms * 10**6 for fact in examples.facts(0, final=True)
             if isinstance(fact, Slow)] == [3, 4, 5, 6, 9]  # fmt: skip
-    assert examples.facts(0, with_slow=True) == []
+    assert examples.facts(0, final=True) == []
 
 
 def test_many_failures_are_put_into_words_over_several_snapshots_and_none_is_lost() -> None:
@@ -241,11 +241,22 @@ def test_many_failures_are_put_into_words_over_several_snapshots_and_none_is_los
     for step in range(3 * MOST_AT_ONCE):
         examples.failed("s", f"GET /{step}", "refused", "no", "s.py:1", example())
 
-    first, last = examples.facts(0, with_slow=False), examples.facts(0, with_slow=True)
+    first, last = examples.facts(0), examples.facts(0, final=True)
 
     assert len(first) == MOST_AT_ONCE
     steps = [fact.step for fact in first + last if isinstance(fact, Failed)]
     assert steps == [f"GET /{step}" for step in range(3 * MOST_AT_ONCE)]
+
+
+def test_slow_successes_are_put_into_words_now_and_then_and_none_is_lost() -> None:
+    examples = Kept(0)
+    for step in range(MOST_AT_ONCE + 3):
+        examples.slow("s", f"GET /{step}", "s.py:1", example())
+
+    assert examples.facts(0) == []
+    assert len(examples.facts(0, with_slow=True)) == MOST_AT_ONCE
+    assert len(examples.facts(0, final=True)) == 3
+    assert examples.facts(0, final=True) == []
 
 
 def test_of_more_steps_than_are_counted_no_more_are_kept() -> None:
