@@ -164,6 +164,9 @@ class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
         return Histogram(buckets, self.count, self.total_ns, self.min_ns, self.max_ns, self.clipped)
 
 
+_EMPTY = HistogramFact(0, 0, 0, 0, 0, [])
+
+
 class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
     """A tally on one line."""
 
@@ -177,6 +180,9 @@ class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
     response: HistogramFact
     service: HistogramFact
     lag: HistogramFact
+    first_byte: HistogramFact = _EMPTY
+    failed_response: HistogramFact = _EMPTY
+    uncorrected: HistogramFact = _EMPTY
 
     @classmethod
     def of(cls, t: Tally) -> TallyFact:
@@ -185,6 +191,9 @@ class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
             scenario=t.scenario, step=t.step, sent=t.sent, ok=t.ok, failures=dict(t.failures),
             statuses=dict(t.statuses), bytes_in=t.bytes_in, response=HistogramFact.of(t.response),
             service=HistogramFact.of(t.service), lag=HistogramFact.of(t.lag),
+            first_byte=HistogramFact.of(t.first_byte),
+            failed_response=HistogramFact.of(t.failed_response),
+            uncorrected=HistogramFact.of(t.uncorrected),
         )  # fmt: skip
 
     def tally(self) -> Tally:
@@ -192,7 +201,8 @@ class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
         return Tally(
             self.scenario, self.step, self.sent, self.ok, self.failures, self.statuses,
             self.bytes_in, self.response.histogram(), self.service.histogram(),
-            self.lag.histogram(),
+            self.lag.histogram(), self.first_byte.histogram(), self.failed_response.histogram(),
+            self.uncorrected.histogram(),
         )  # fmt: skip
 
 
@@ -281,14 +291,48 @@ class LoadStopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
     at_s: float
 
 
+class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of a load and its answer, without secrets.
+
+    `curl` is a line that asks it again, `wanted` what is to be filled in before. `status` is None
+    before an answer; `headers` are its headers, ``Name: value``; `body` begins as it did, as far as
+    the client had it. `due_s` counts from the load's start; the times are to the last byte, or to
+    the failure: from due, and from sent.
+    """
+
+    curl: str
+    wanted: tuple[str, ...]
+    status: int | None
+    headers: tuple[str, ...]
+    body: str
+    due_s: float
+    response_ms: float
+    service_ms: float
+
+
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
-    """One of the first failures of its kind, with the scenario's line that it came from."""
+    """One of a step's first failures of its kind, with the scenario's line that it came from.
+
+    `step` is what failed, or what was asked last before the scenario raised; None: nothing was.
+    """
 
     process: int
     scenario: str
     kind: str
     message: str
     where: str
+    step: str | None = None
+    exchange: Exchanged | None = None
+
+
+class Slow(msgspec.Struct, tag="slow", frozen=True, kw_only=True):
+    """A success that was among a step's slowest so far, with the scenario's line."""
+
+    process: int
+    scenario: str
+    step: str
+    where: str
+    exchange: Exchanged
 
 
 class Rehearsed(msgspec.Struct, tag="rehearsed", frozen=True, kw_only=True):
@@ -389,6 +433,7 @@ Fact = (
     | LoadStopped
     | Failed
     | Rehearsed
+    | Slow
     | StockRan
     | GatesBegun
     | Inspected

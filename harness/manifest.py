@@ -43,6 +43,7 @@ from harness.table import (
     WaiverTable,
 )
 from harness.target import AppPath, parse_targets, read_url
+from harness.template import parsed as templates_of
 from harness.waiver import Waiver, checked
 
 _SECTIONS = (
@@ -265,10 +266,11 @@ class _Reader:
             made = self._parsed(
                 [*path, "warm_up"], lambda: warmed(cold, parse_duration(found.warm_up))
             )
+        self._parsed([*path, "steps"], lambda: templates_of(found.steps))
         return replace(
             made, service=found.service, visits=found.visits, in_flight=found.in_flight,
             seed=found.seed, stop_at_failure=found.stop_at_failure,
-            stop_when_lost=found.stop_when_lost,
+            stop_when_lost=found.stop_when_lost, steps=found.steps,
         )  # fmt: skip
 
     def _gates(self) -> Gates | None:

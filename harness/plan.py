@@ -104,8 +104,9 @@ class Load:
     The rest are Molotov's options, under its command line's meanings: `max_runs` visits per
     worker, `single` the one scenario to run, `single_run` each scenario once per worker,
     `delay_s` a pause after each visit, `ramp_up_s` over which the workers start, `extensions`
-    files or modules to import first. No objective speaks of what is due in the first
-    `warm_up_s`. `env` is added to what the scenarios find.
+    files or modules to import first. `env` is added to what the scenarios find. `steps` are
+    templates that name requests (`template`), before the harness's own rule does.
+    No objective speaks of what is due in the first `warm_up_s`.
     `visits` bounds the load in all; of an open one, `in_flight` visits at most are under way in a
     process at once; `stop_when_lost`: it ends once one of its objectives cannot be met any more.
     """
@@ -128,6 +129,7 @@ class Load:
     in_flight: int | None = None
     stop_when_lost: bool = False
     extensions: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     verbose: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
 

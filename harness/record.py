@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import EvidenceError
 from harness.evidence import UNREADABLE, Environment
-from harness.facts import HistogramFact, NotChecked
+from harness.facts import Exchanged, HistogramFact, NotChecked
 from harness.verdict import Finding, Outcome
 
 SCHEMA = 1
@@ -51,7 +51,11 @@ class FunctionalRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True, rename={"p99_9": "p99.9"}):
-    """A distribution in milliseconds. A percentile is null below the samples that it needs."""
+    """A distribution in milliseconds. A percentile is null below the samples that it needs.
+
+    `clipped` values were beyond one hour, or below zero: they count as that. `mean` and `max` are
+    exact all the same.
+    """
 
     count: int
     mean: float | None
@@ -61,6 +65,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True, rename={"p99_9": "p99.9
     p99: float | None
     p99_9: float | None
     max: float | None
+    clipped: int = 0
 
 
 class Second(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +78,30 @@ class Second(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float | None
 
 
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange of a load that was kept, and the line of the scenario that it came from.
+
+    One of a step's first failures of a kind, or, with `failure` null, of its slowest successes.
+    `exchange` is null where a visit failed before it asked for anything.
+    """
+
+    failure: str | None
+    message: str
+    where: str
+    process: int
+    exchange: Exchanged | None
+
+
 class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a scenario under load; with `step` null, the scenario's visits.
 
     Rates are per second, of visits or of requests. `valid` is false where the generator,
     not the target, may have set the figures; `invalid_because` says how.
+
+    `response_ms` (from due), `service_ms` (from sent), `first_byte_ms` (from sent to the answer's
+    head) and `histogram` are of successes, `failed_ms` (from due) of failures, `lag_ms` (from due
+    to sent) of all. `uncorrected_ms` is what a client would have measured who waits for each
+    answer before sending the next request; null for a closed pace, and for visits.
     """
 
     load: str
@@ -98,6 +122,10 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
     lag_ms: Latency
     series: list[Second]
     histogram: HistogramFact
+    first_byte_ms: Latency | None = None
+    failed_ms: Latency | None = None
+    uncorrected_ms: Latency | None = None
+    examples: list[Example] = []
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

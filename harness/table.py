@@ -66,6 +66,7 @@ class LoadTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
     stop_at_failure: bool = False
     stop_when_lost: bool = False
+    steps: tuple[str, ...] = ()
 
 
 class GatesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

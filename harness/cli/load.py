@@ -40,6 +40,7 @@ from harness.pace import (
 from harness.plan import Load, Plan, load_of, warmed
 from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
+from harness.template import parsed as templates_of
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
@@ -119,6 +120,7 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @click.option("-f", "--fail", type=click.IntRange(1), metavar="N", help="Tolerate N-1 failures.")
 @click.option("--objective", "objectives", multiple=True, metavar="TEXT", help="'p99 < 250ms'.")
 @click.option("--stop-when-lost", is_flag=True, help="Stop once an objective cannot be met.")
+@click.option("--step", multiple=True, metavar="TEMPLATE", help="Count by '/users/{id}'; again.")
 @click.option("--seed", type=int, default=0, help="Of the scenarios' mix, and of arrivals.")
 @_hidden("uvloop", is_flag=True)
 @_hidden("force-shutdown", is_flag=True)
@@ -255,6 +257,7 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
     fail, objectives = options["fail"], options["objectives"]
     if fail:
         objectives = (f"failures < {fail}", *objectives)
+    templates_of(options["step"])  # refused before anything starts
     name = re.sub(r"[^\w-]+", "-", scenarios.removesuffix(".py").rpartition("/")[2])
     made = load_of(name, scenarios, _pace(options), objectives, options["processes"] or 1)
     made = warmed(made, options["warm_up"] or Fraction(0))
@@ -273,6 +276,7 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
         in_flight=options["in_flight"],
         stop_when_lost=options["stop_when_lost"],
         extensions=options["use_extension"],
+        steps=options["step"],
         verbose=options["verbose"],
     )
 

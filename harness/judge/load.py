@@ -19,17 +19,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from harness.facts import Fact, HistogramFact
+from harness.facts import Fact
 from harness.judge import Judgement, of_part, rehearsal, stopped
 from harness.judge.checks import disagreement, validity
 from harness.judge.health import evidence, rate_reached, sickness, stopped_at_failure
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged, unjudged
-from harness.judge.series import ALL_REQUESTS, by_interval, latency
+from harness.judge.rows import crowded, row, run
+from harness.judge.series import ALL_REQUESTS, by_interval
 from harness.judge.warmth import warm_up
 from harness.objective import Family, parse_objective
-from harness.record import LoadRow, LoadRun, Omission, Second
-from harness.tally import Tally
+from harness.record import LoadRow, LoadRun, Omission
 
 
 def judge(
@@ -42,7 +42,7 @@ def judge(
         return judgement, None, []  # what kept it from beginning has been said
     judgement.extend(before := rehearsal.judge(part, measured))
     if before.findings:
-        return judgement, _run(measured, []), []  # it was not driven
+        return judgement, run(measured, []), []  # it was not driven
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
     objectives.extend(defaults(measured, objectives))
     sick = sickness(measured)
@@ -63,50 +63,9 @@ def judge(
         )
     judgement.not_checked.extend(unjudged(part, measured, objectives))
     series = by_interval(measured.snapshots)
-    rows = [_row(one, t, sick.why, series[t.scenario, t.step])
+    rows = [row(one, t, sick.why, series[t.scenario, t.step])
             for one in (measured, measured.warm_up) for t in one.tallies]  # fmt: skip
+    judgement.notices.extend(crowded(part, measured))
     judgement.extend(warm_up(part, measured, below))
-    run = _run(measured, series[ALL_REQUESTS])
-    return judgement, replace(run, validity=validity(measured, objectives)), rows
-
-
-def _run(measured: Measured, series: list[Second]) -> LoadRun:
-    begun = measured.begun
-    return LoadRun(
-        load=begun.load, scenarios=begun.scenarios, target=begun.target, pace=begun.pace,
-        duration_s=measured.seconds, processes=begun.processes,
-        queueing_visible=begun.asked_rate is not None,
-        visits_due=begun.visits,
-        visits_started=measured.started,
-        generator_cpu=measured.cpu,
-        loop_lag_ms=latency(measured.loop_lag),
-        series=series, rebased=measured.rebased, by_aiohttp=measured.by_aiohttp,
-        rehearsed={r.scenario: r.visits for r in measured.rehearsed if r.outcome == "passed"},
-        blocked_ms=latency(measured.blocked) if measured.blocked.count else None,
-        turned_away=measured.turned_away,
-        stopped_by=measured.stopped.objective if measured.stopped else "",
-    )  # fmt: skip
-
-
-def _row(measured: Measured, tally: Tally, sick: str, series: list[Second]) -> LoadRow:
-    asked = measured.begun.asked_rate if tally.step is None and len(measured.visits) == 1 else None
-    return LoadRow(
-        load=measured.begun.load,
-        scenario=tally.scenario,
-        step=tally.step,
-        sent=tally.sent,
-        ok=tally.ok,
-        failed=tally.failed,
-        failures=tally.failures,
-        statuses=tally.statuses,
-        bytes_in=tally.bytes_in,
-        asked_rate=asked,
-        achieved_rate=tally.sent / measured.rate_seconds,
-        valid=not sick,
-        invalid_because=sick,
-        response_ms=latency(tally.response),
-        service_ms=latency(tally.service),
-        lag_ms=latency(tally.lag),
-        series=series,
-        histogram=HistogramFact.of(tally.response),
-    )
+    whole = run(measured, series[ALL_REQUESTS])
+    return judgement, replace(whole, validity=validity(measured, objectives)), rows

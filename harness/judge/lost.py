@@ -59,7 +59,7 @@ class Prospect:
         """Return the text of an objective that cannot be met any more; empty where all can."""
         newest = [self._with_lag(number, s) for number, s in enumerate(self._newest.values())]
         measured = Measured(
-            self._begun, newest, list(self._tallies.values()), [], cut_short=True, rehearsed=[],
+            self._begun, newest, list(self._tallies.values()), [], [], cut_short=True, rehearsed=[],
             snapshots=newest,
         )  # fmt: skip
         objectives = [parse_objective(text, Family.LOAD) for text in self._begun.objectives]

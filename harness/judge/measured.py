@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TypeVar
+
+import msgspec
 
 from harness.facts import (
     Ended,
@@ -15,14 +18,18 @@ from harness.facts import (
     LoadStopped,
     Problem,
     Rehearsed,
+    Slow,
     Snapshot,
+    TallyFact,
 )  # fmt: skip
 from harness.histogram import Histogram
 from harness.sample import FailureKind
-from harness.tally import WARM_UP, Tally, merged
+from harness.tally import OTHER_STEPS, WARM_UP, Key, Tally, beyond, merged
 
 LASTED = 0.99
 """The share of its time that a load lasts; one that lasted less was cut short."""
+
+S = TypeVar("S", TallyFact, Failed, Slow)
 
 _MS = 1_000_000
 
@@ -38,6 +45,7 @@ class Measured:
     newest: list[Snapshot]
     tallies: list[Tally]
     failures: list[Failed]
+    slowest: list[Slow]
     cut_short: bool
     rehearsed: list[Rehearsed]
     snapshots: list[Snapshot] = field(repr=False)
@@ -53,14 +61,18 @@ class Measured:
             return None
         numbered = {(s.number, s.process): s for s in below if isinstance(s, Snapshot)}
         snapshots = [numbered[key] for key in sorted(numbered)]
+        tallies = _merged(snapshots)
+        if others := beyond(tallies):  # of each process only, its own are not too many
+            snapshots = [_bounded(snapshot, others) for snapshot in snapshots]
+            tallies = _merged(snapshots)
         newest = {snapshot.process: snapshot for snapshot in snapshots}
-        tallies = merged(fact.tally() for snapshot in snapshots for fact in snapshot.tallies)
-        failures = [fact for fact in below if isinstance(fact, Failed)]
         cut_short = not any(isinstance(fact, Ended) for fact in facts) or any(
             isinstance(fact, Problem) for fact in (*facts, *below)
         )
         found = cls(
-            begun, list(newest.values()), list(tallies.values()), failures, cut_short,
+            begun, list(newest.values()), tallies,
+            [_within(fact, others) for fact in below if isinstance(fact, Failed)],
+            [_within(fact, others) for fact in below if isinstance(fact, Slow)], cut_short,
             [fact for fact in below if isinstance(fact, Rehearsed)], snapshots,
             told_to_stop=next((fact for fact in facts if isinstance(fact, LoadStopped)), None),
         )  # fmt: skip
@@ -80,8 +92,7 @@ class Measured:
 
     def tallied(self, snapshots: Iterable[Snapshot]) -> list[Tally]:
         """Add up what some of the snapshots counted, but for the warm-up."""
-        tallies = merged(fact.tally() for snapshot in snapshots for fact in snapshot.tallies)
-        return [tally for tally in tallies.values() if self._counts(tally.scenario)]
+        return [tally for tally in _merged(snapshots) if self._counts(tally.scenario)]
 
     @property
     def warm_up(self) -> Measured:
@@ -208,3 +219,19 @@ class Measured:
     def lag_p99_ms(self) -> float:
         """The event loops' lag, p99, in milliseconds; 0 where none was measured."""
         return (self.loop_lag.quantile(Fraction(99, 100)) or 0) / _MS
+
+
+def _merged(snapshots: Iterable[Snapshot]) -> list[Tally]:
+    found = merged(fact.tally() for snapshot in snapshots for fact in snapshot.tallies)
+    return list(found.values())
+
+
+def _bounded(snapshot: Snapshot, others: frozenset[Key]) -> Snapshot:
+    tallies = [_within(tally, others) for tally in snapshot.tallies]
+    return msgspec.structs.replace(snapshot, tallies=tallies)
+
+
+def _within(fact: S, others: frozenset[Key]) -> S:
+    """Return a fact of a step under the name that it is counted under."""
+    is_other = (fact.scenario, fact.step) in others
+    return msgspec.structs.replace(fact, step=OTHER_STEPS) if is_other else fact

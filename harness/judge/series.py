@@ -37,6 +37,7 @@ def latency(histogram: Histogram) -> Latency:
         p99=percentile(990),
         p99_9=percentile(999),
         max=histogram.max_ns / _MS if histogram.count else None,
+        clipped=histogram.clipped,
     )
 
 

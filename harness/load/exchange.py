@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from harness.load.book import Book, Step
 from harness.load.request import REDIRECTS
+from harness.load.response import Response
 
 T = TypeVar("T")
 Leave = Callable[[Any, BaseException | None], Awaitable[None] | None]
@@ -60,6 +61,10 @@ class Account:
         self._step = step
         self._follows = follows
         self._held: tuple[int, int] | None = None
+
+    def asked(self, response: Response) -> None:
+        """Know what waits for the answer."""
+        self._step.response = response
 
     def begun(self, status: int) -> None:
         """Know its status."""

@@ -44,6 +44,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     visits: int | None = None
     in_flight: int = MOST_IN_FLIGHT
     extensions: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     verbose: int = 0
     allow_hosts: tuple[str, ...] = ()
     rebase: tuple[str, ...] = ()
@@ -62,7 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, warm_up_s=load.warm_up_s,
             seed=load.seed, visits=load.visits, in_flight=load.in_flight or MOST_IN_FLIGHT,
             tries=TRIES if any(one.tolerates_failures for one in load.objectives) else 1,
-            extensions=load.extensions, verbose=load.verbose,
+            extensions=load.extensions, steps=load.steps, verbose=load.verbose,
             allow_hosts=allow_hosts, rebase=rebase,
         )  # fmt: skip
 
@@ -78,7 +79,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def addresses(self) -> Addresses:
         """What the addresses in its scenarios mean."""
-        return Addresses(self.target, rebase=self.rebase, allow_hosts=self.allow_hosts)
+        return Addresses(
+            self.target, rebase=self.rebase, allow_hosts=self.allow_hosts, steps=self.steps
+        )
 
     def arguments(self) -> Namespace:
         """Return what Molotov's fixtures call `args`: its command line's options by its names."""

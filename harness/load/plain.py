@@ -78,6 +78,11 @@ class Plain:
         request = self.form(Request(method, address), {})
         return replace(request, ready=request.encoded(self._defaults))
 
+    def whole(self, request: Request) -> Request:
+        """Return a request with the headers that every one of this session has."""
+        headers = self._defaults.merged(request.headers)
+        return replace(request, headers=tuple(headers.items()))
+
     async def exchange(
         self, request: Request, witness: Witness, options: Mapping[str, Any]
     ) -> Response:
@@ -154,6 +159,7 @@ class Plain:
                 raise aiohttp.ClientConnectionError("Connector is closed.")
         response = Response(request, connection, self._defaults, witness, self._under_way)
         self._watch(response, deadline)
+        witness.asked(response)
         try:
             connection.send(sent, response)
             await response.beginning

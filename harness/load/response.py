@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -29,6 +30,10 @@ _COOKIE_LENGTH = len(SET_COOKIE)
 
 class Witness(Protocol):
     """What is told of an answer when it comes, and not when a scenario looks."""
+
+    def asked(self, response: Response) -> None:
+        """Know what waits for the answer, before any of it has come."""
+        ...
 
     def begun(self, status: int) -> None:
         """Know its status: its head has come."""
@@ -168,6 +173,14 @@ class Response(Head):
     def connection(self) -> Connection | None:
         """The connection, for as long as it is needed."""
         return None if self.closed else self._connection
+
+    def sent(self) -> Callable[[], Mapping[str, str]]:
+        """Return what tells the headers that were sent; it does not hold the answer."""
+        return partial(self.request.sent_headers, self._defaults)
+
+    def at_hand(self, n: int) -> bytes:
+        """Return the first `n` bytes of the body, as far as they are here and not read apart."""
+        return self.content.ahead(n) if self._body is None else self._body[:n]
 
     async def read(self) -> bytes:
         """Return the whole body."""

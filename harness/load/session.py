@@ -18,6 +18,7 @@ from yarl import URL
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
+from harness.load.example import KEPT_BODY, ByAiohttp
 from harness.load.exchange import Account, Exchange
 from harness.load.failure import OutsideCallError
 from harness.load.plain import Plain
@@ -35,7 +36,6 @@ uvicorn 5 s), since one that the server closes while a request is on its way loo
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
 _MOST_ROUTES = 256  # addresses that a session knows by heart
-_SHOWN = 120  # bytes of an unwelcome answer
 
 
 class _Route(NamedTuple):
@@ -168,7 +168,8 @@ class Session:
         if visit is None:
             return await self._client.request(method, route.url, **self._hopping(options))
         request = self._formed(route, options)
-        step = self._book.ask(visit, route.step)
+        asked = ByAiohttp(method, route.url, options) if request is None else request
+        step = self._book.ask(visit, route.step, asked)
         try:
             if request is None or self._plain is None:
                 return await self._by_aiohttp(step, method, route.url, self._hopping(options))
@@ -193,6 +194,7 @@ class Session:
         self, step: Step, method: str, address: URL, options: dict[str, Any]
     ) -> aiohttp.ClientResponse:
         response = await self._client.request(method, address, **options)
+        step.response = response
         self._book.answered(step, response.status)
         self._unread[response] = step
         response.content.on_eof(lambda: self._read(response, step))
@@ -215,7 +217,9 @@ class Session:
         if visit is None:
             return await self._client.ws_connect(route.url, **options)
         self._book.by_aiohttp("websocket")
-        step = self._book.ask(visit, route.step)
+        step = self._book.ask(
+            visit, route.step, ByAiohttp("GET", route.url, options, is_websocket=True)
+        )
         try:
             socket = await self._client.ws_connect(route.url, **options)
         except BaseException as error:
@@ -231,6 +235,8 @@ class Session:
             # By the scenario's own limit, such as asyncio.timeout(): the load's own cancelling
             # comes after the book was closed.
             error = TimeoutError("given up by the scenario before the answer")
+        if self._plain is not None and isinstance(step.asked, Request):
+            step.asked = self._plain.whole(step.asked)
         could_not_be = isinstance(error, ValueError | TypeError) and not isinstance(error, OSError)
         if could_not_be and not step.answered_ns:
             self._book.forget(step)
@@ -320,7 +326,9 @@ class Session:
             await self._close(response, step, error)
         elif self.visit is not None and error is not None and response.status >= 400:
             # All of it has come, and what of it the scenario has not read is still here.
-            body = response.content.read_nowait(_SHOWN) if not response.content.exception() else b""
+            body = (
+                response.content.read_nowait(KEPT_BODY) if not response.content.exception() else b""
+            )
             self._book.explained(self.visit, response.status, body)
         response.release()
         await response.wait_for_close()
@@ -345,7 +353,7 @@ class Session:
         first = b""
         try:
             while chunk := await response.content.readany():
-                first += chunk[: _SHOWN - len(first)]
+                first += chunk[: KEPT_BODY - len(first)]
             if response.status >= 400:
                 self._book.explained(step.visit, response.status, first)
         except asyncio.CancelledError:

@@ -100,6 +100,10 @@ class Stream:
         """Whether any of it was read."""
         return self.total_bytes > self._held
 
+    def ahead(self, n: int) -> bytes:
+        """Return the first `n` bytes, as far as they have come; none where any was read."""
+        return b"" if self.was_read else b"".join(self._chunks)[:n]
+
     async def read(self, n: int = -1) -> bytes:
         """Return the rest of it; with `n`, at most so many bytes, as soon as there are any."""
         if n < 0:

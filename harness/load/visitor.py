@@ -93,6 +93,7 @@ class Visitor:
         raised = await self._outcome(scenario, session)
         if session.has_unread:
             await session.finish(visit, raised)
+        has_waited = visit.last is not None
         cause = None if raised is None else first_cause(raised)
         if isinstance(cause, NoRowsLeft):
             self._book.withdraw(visit, _rows_used_up(cause, self._scenarios))
@@ -101,7 +102,7 @@ class Visitor:
         session.visit = None
         if is_told:
             await self._tell_end(scenario, raised)
-        if not visit.answered:
+        if not has_waited:
             await asyncio.sleep(0)  # it need not have waited for anything
         return scenario.delay_s
 
@@ -146,7 +147,10 @@ class Visitor:
     async def _outcome(self, scenario: Scenario, session: Session) -> BaseException | None:
         """Run the scenario and return what it raised: anything, such as pytest's outcomes."""
         try:
-            await scenario.visit(session)
+            running = scenario.visit(session)
+            if session.visit is not None:
+                session.visit.running = running
+            await running
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

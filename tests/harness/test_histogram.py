@@ -35,6 +35,24 @@ def test_recording_a_value_n_times_equals_n_records_of_it(value: int, times: int
     assert at_once == recorded([value] * times)
 
 
+@given(st.lists(st.integers(-HOUR_NS, 3 * HOUR_NS)), st.lists(durations))
+def test_recording_many_values_at_once_equals_a_record_of_each(
+    before: list[int], values: list[int]
+) -> None:
+    at_once = recorded(values)
+    at_once.record_all(before)
+
+    assert at_once == recorded(values + before)
+
+
+@given(st.lists(st.integers(-HOUR_NS, 3 * HOUR_NS)))
+def test_what_is_out_of_range_is_clipped_counted_and_never_dropped(values: list[int]) -> None:
+    histogram = recorded(values)
+
+    assert histogram.count == len(values) == sum(histogram.buckets.values())
+    assert histogram.clipped == sum(not 0 <= value < HOUR_NS + 1_000 for value in values)
+
+
 @given(st.lists(durations, min_size=1), quantiles)
 def test_a_quantile_is_the_nearest_rank_and_errs_upwards_by_a_thousandth_at_most(
     values: list[int], q: Fraction
@@ -72,8 +90,10 @@ def test_a_value_beyond_an_hour_is_clipped_and_counted_and_its_maximum_stays_exa
     assert histogram.max_ns == 5 * HOUR_NS
 
 
-def test_a_negative_duration_counts_as_zero() -> None:
-    assert recorded([-5]) == recorded([0])
+def test_a_negative_duration_is_clipped_to_zero_and_counted() -> None:
+    histogram = recorded([-5])
+
+    assert (histogram.min_ns, histogram.total_ns, histogram.clipped) == (0, 0, 1)
 
 
 def test_without_values_there_is_neither_quantile_nor_mean() -> None:

@@ -48,7 +48,7 @@ def snapshot(
     return facts.Snapshot(
         process=process, number=number, at_s=at_s, final=final,
         started=sum(s.step is None for s in samples) if started is None else started,
-        tallies=[facts.TallyFact.of(tally) for tally in tallies.all()],
+        tallies=[facts.TallyFact.of(tally) for tally in tallies.taken()],
         health=facts.Health(cpu_s=cpu_s, loop_lag=facts.HistogramFact.of(lag)),
     )  # fmt: skip
 

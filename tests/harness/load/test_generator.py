@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 import time
 from argparse import Namespace
@@ -322,7 +323,8 @@ async def test_what_never_ended_says_what_it_waited_for(tmp_path: Path, service:
 
     assert outcome.failed[0].kind == FailureKind.UNFINISHED
     assert outcome.failed[0].message.startswith("GET / had no whole answer")
-    assert outcome.failed[0].where == "test_generator.py"
+    line = inspect.getsourcelines(visit)[1] + 1
+    assert outcome.failed[0].where == f"test_generator.py:{line}"
 
 
 async def test_a_failed_step_that_the_scenario_copes_with_is_written_down(tmp_path: Path) -> None:
