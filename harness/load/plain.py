@@ -181,7 +181,7 @@ class Plain:
     @property
     def unused(self) -> int:
         """How many connections are kept for another request, as far as is known."""
-        return sum(one.is_open for idle in self._idle.values() for one in idle)
+        return sum(not one.is_closing() for idle in self._idle.values() for one in idle)
 
     def _kept(self, origin: Origin) -> Connection | None:
         """Return a connection that is fit for another request, the one used last."""
@@ -191,7 +191,7 @@ class Plain:
         oldest = self._loop.time() - self._keepalive_s
         while idle:
             connection = idle.pop()
-            if connection.is_open and connection.idle_since > oldest:
+            if not connection.is_closing() and connection.idle_since > oldest:
                 return connection
             connection.close()
         return None

@@ -14,17 +14,13 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from harness.load.connection import Connection, RawHeaders
+from harness.load.connection import Connection
 from harness.load.encoding import Decoder
-from harness.load.head import SET_COOKIE, Head, as_text
+from harness.load.head import Head
 from harness.load.request import Defaults, Request
 from harness.load.stream import Stream
-
-_ENCODING = b"content-encoding"
-_ENCODING_LENGTH = len(_ENCODING)
-_TYPE = b"content-type"
-_TYPE_LENGTH = len(_TYPE)
-_COOKIE_LENGTH = len(SET_COOKIE)
+from harness.load.view import View
+from harness.load.waiter import Waiter
 
 
 class Witness(Protocol):
@@ -47,10 +43,10 @@ class Witness(Protocol):
         ...
 
 
-class Response(Head):
+class Response(View):
     """The answer to `request`, which comes over `connection`.
 
-    `beginning` is done when its head has come, and raises aiohttp's exceptions and TimeoutError
+    `beginning` is over when its head has come, and raises aiohttp's exceptions and TimeoutError
     where none does. While it comes it may be `under_way`; from there it goes by itself.
     """
 
@@ -59,6 +55,8 @@ class Response(Head):
     is_over = False
     history: tuple[Response, ...] = ()
     _decoder: Decoder | None = None
+    _at_once: bytes | None = None  # a body that came with its head, and was not asked for yet
+    _stream: Stream | None = None
     _body: bytes | None = None
     _is_released = _in_context = False
 
@@ -66,36 +64,53 @@ class Response(Head):
         self, request: Request, connection: Connection, defaults: Defaults, witness: Witness,
         under_way: set[Response],
     ) -> None:  # fmt: skip
-        super().__init__(request, defaults)
-        self.is_head = request.method == "HEAD"
-        self.content = Stream(connection.pause, connection.resume)
+        self.request = request
+        self._defaults = defaults
         self._connection = connection
         self._witness = witness
         self._under_way = under_way
-        self.beginning: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.beginning = Waiter(asyncio.get_running_loop())
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it answers HEAD."""
+        return self.request.method == "HEAD"
 
     # What its connection tells it.
 
-    def begun(self, status: int, version: str, reason: bytes, headers: RawHeaders) -> None:
-        """Take the head."""
-        self.status = status
-        self._version = version
-        self._reason = reason
-        self._raw = headers
-        for name, value in headers:
-            length = len(name)
-            if length == _TYPE_LENGTH and not self._kind and name.lower() == _TYPE:
-                self._kind = as_text(value)
-            elif length == _ENCODING_LENGTH and name.lower() == _ENCODING:
-                self._decoder = Decoder.of(value)
-            elif length == _COOKIE_LENGTH and name.lower() == SET_COOKIE:
-                self.sets_cookies = True
-        self._witness.begun(status)
-        if not self.beginning.done():
-            self.beginning.set_result(None)
+    def came(self, head: Head, body: bytes) -> None:
+        """Take an answer that is whole."""
+        if head.coding:
+            self._begin(head)
+            self.fed(body)
+            self.ended()
+        else:
+            self._head = head
+            self.status = head.status
+            self._at_once = body
+            self.bytes_in = len(body)
+            self.is_over = True
+            self._under_way.discard(self)
+            self._witness.begun(head.status)
+            self._witness.ended(self.bytes_in)
+        self.beginning.end()
+
+    def begun(self, head: Head) -> None:
+        """Take the head. The body may have come with it, so whoever waits is woken after that."""
+        self._begin(head)
+        asyncio.get_running_loop().call_soon(self.beginning.end)
+
+    def _begin(self, head: Head) -> None:
+        self._head = head
+        self.status = head.status
+        if head.coding:
+            self._decoder = Decoder.of(head.coding)
+        self._witness.begun(head.status)
 
     def fed(self, data: bytes) -> None:
         """Take a piece of the body."""
+        if self.is_over:
+            return
         self.bytes_in += len(data)
         if self._decoder is not None:
             try:
@@ -113,6 +128,8 @@ class Response(Head):
 
     def ended(self) -> None:
         """Know that the answer is whole, unless its coding is not."""
+        if self.is_over:
+            return
         if self._decoder is not None and self.bytes_in:
             try:
                 self._decoder.end()
@@ -127,8 +144,7 @@ class Response(Head):
         """Know that the answer will not be whole."""
         self._over()
         if not self.status:
-            if not self.beginning.done():
-                self.beginning.set_exception(self._of_head(error))
+            self.beginning.end(self._of_head(error))
             return
         told = _of_body(error)
         self.content.set_exception(told)
@@ -136,6 +152,8 @@ class Response(Head):
 
     def expired(self) -> None:
         """Know that its time is up."""
+        if self.is_over:
+            return
         self._connection.close()
         self.broke(TimeoutError())
 
@@ -160,6 +178,18 @@ class Response(Head):
         return self.history
 
     @property
+    def content(self) -> Stream:
+        """The body as it comes. One that came at once needs none of it to be read whole."""
+        if self._stream is None:
+            self._stream = Stream(self._connection.pause, self._connection.resume)
+            whole = self._at_once if self._body is None else self._body
+            if whole is not None:
+                self._stream.hold(whole, is_read=self._body is not None)
+            if self._is_released:
+                self._stream.set_exception(_closed())
+        return self._stream
+
+    @property
     def closed(self) -> bool:
         """Whether the connection is done with it."""
         return self.is_over or self._is_released
@@ -172,15 +202,21 @@ class Response(Head):
     async def read(self) -> bytes:
         """Return the whole body."""
         if self._body is None:
-            content = self.content
-            try:
-                self._body = content.read_nowait() if content.is_eof() else await content.read()
-            except BaseException:
-                self.close()
-                raise
+            if self._at_once is not None and self._stream is None and not self._is_released:
+                self._body = self._at_once
+            else:
+                self._body = await self._streamed()
         elif self._is_released:
-            raise aiohttp.ClientConnectionError("Connection closed")
+            raise _closed()
         return self._body
+
+    async def _streamed(self) -> bytes:
+        content = self.content
+        try:
+            return content.read_nowait() if content.is_eof() else await content.read()
+        except BaseException:
+            self.close()
+            raise
 
     async def text(self, encoding: str | None = None, errors: str = "strict") -> str:
         """Return the body as text, in the charset that it names, or else UTF-8."""
@@ -196,7 +232,7 @@ class Response(Head):
         if content_type and not self._is(content_type):
             raise aiohttp.ContentTypeError(
                 self.request_info, self._past, status=self.status, headers=self.headers,
-                message=f"Attempt to decode JSON with unexpected mimetype: {self._kind.lower()}",
+                message=f"Attempt to decode JSON with unexpected mimetype: {self._head.kind.lower()}",
             )  # fmt: skip
         stripped = body.strip()
         return loads(stripped.decode(encoding or self.get_encoding())) if stripped else None
@@ -221,13 +257,12 @@ class Response(Head):
         """Want no more of it, and end the connection unless all has come."""
         if not self._is_released:
             self._is_released = True
-            if self.content.exception() is None:
-                self.content.set_exception(aiohttp.ClientConnectionError("Connection closed"))
+            if self._stream is not None and self._stream.exception() is None:
+                self._stream.set_exception(_closed())
         if not self.is_over:
             self._over()
             self._connection.close()
-            if not self.beginning.done():
-                self.beginning.set_exception(aiohttp.ClientConnectionError("Connection closed"))
+            self.beginning.end(_closed())
 
     async def wait_for_close(self) -> None:
         """Want no more of it."""
@@ -246,6 +281,10 @@ class Response(Head):
 
     def __repr__(self) -> str:
         return f"<ClientResponse({self.url}) [{self.status} {self.reason}]>\n{self.headers}\n"
+
+
+def _closed() -> aiohttp.ClientConnectionError:
+    return aiohttp.ClientConnectionError("Connection closed")
 
 
 def _of_body(error: Exception) -> Exception:
