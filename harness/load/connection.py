@@ -16,6 +16,7 @@ import httptools
 from aiohttp.http_exceptions import BadHttpMessage
 
 from harness.load.head import MOST_KEPT, Head, RawHeaders, head_of
+from harness.load.request import Origin
 
 MOST_HEAD = 64 * 1024
 """Bytes that may come and be no part of a body, such as a head or trailers, before one is."""
@@ -58,14 +59,15 @@ class Receiver(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Carries one request at a time. `on_free` is told each time that it can carry another."""
+    """Carries one request at a time to `origin`. `on_free` is told when it can carry another."""
 
     __slots__ = (
         "_bodiless", "_headers", "_in_body", "_is_awaited", "_is_final", "_on_free", "_parser",
-        "_reason", "_receiver", "_transport", "idle_since", "is_closing",
+        "_reason", "_receiver", "_transport", "idle_since", "is_closing", "origin",
     )  # fmt: skip
 
-    def __init__(self, on_free: Callable[[Connection], None]) -> None:
+    def __init__(self, origin: Origin, on_free: Callable[[Connection], None]) -> None:
+        self.origin = origin
         self.idle_since = 0.0
         self._on_free = on_free
         self._receiver: Receiver | None = None

@@ -15,16 +15,20 @@ MOST_KEPT = 4 * 1024
 """Bytes of a head that is kept: with `_HEADS`, what all of them take is bounded."""
 
 _HEADS = 512
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FINAL = 200  # the first status of an answer that is not informational
 RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Head:
-    """What a head says. `length` is the body's, where it is known and the connection is kept."""
+    """What a head says. `length` is the body's, where it is known and the connection is kept.
+
+    `is_final`: it leads nowhere else, and its body is what it is, so that nothing is left to do.
+    """
 
     __slots__ = (
-        "_headers", "coding", "kind", "length", "raw", "reason", "sets_cookies", "status",
-        "version",
+        "_headers", "coding", "is_final", "kind", "length", "raw", "reason", "sets_cookies",
+        "status", "version",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +50,7 @@ class Head:
                 self.coding = value
             elif name == b"set-cookie":
                 self.sets_cookies = True
+        self.is_final = not self.coding and status not in REDIRECTS
         self._headers: CIMultiDictProxy[str] | None = None
 
     @property

@@ -16,8 +16,8 @@ from aiohttp.abc import AbstractCookieJar
 from yarl import URL
 
 from harness.load.connection import Connection
+from harness.load.head import REDIRECTS
 from harness.load.request import (
-    REDIRECTS,
     Address,
     Defaults,
     NotPlainError,
@@ -41,15 +41,17 @@ _NEVER = float("inf")
 
 
 class Plain:
-    """Sends plain requests. `jar` is the session's, `check` refuses where a redirect must not lead.
+    """Sends plain requests, and tells `witness` what comes of each, which is a `step` to it.
+
+    `jar` is the session's, `check` refuses where a redirect must not lead.
 
     `options` are the keywords of aiohttp's ClientSession; raises NotPlainError for those that
     this client does not know. An unused connection is kept for `keepalive_s`.
     """
 
     def __init__(
-        self, options: Mapping[str, Any], jar: AbstractCookieJar, check: Callable[[URL], None],
-        keepalive_s: float,
+        self, options: Mapping[str, Any], jar: AbstractCookieJar, witness: Witness,
+        check: Callable[[URL], None], keepalive_s: float,
     ) -> None:  # fmt: skip
         for name in sorted(options.keys() - _SESSION_OPTIONS):
             raise NotPlainError(f"ClientSession({name}=…)")
@@ -61,6 +63,7 @@ class Plain:
         self._total_s = _total_s(self._timeout)
         self._loop = asyncio.get_running_loop()
         self._jar = jar
+        self._witness = witness
         self._check = check
         self._keepalive_s = keepalive_s
         self._idle: dict[Origin, list[Connection]] = {}
@@ -78,29 +81,21 @@ class Plain:
         request = self.form(Request(method, address), {})
         return replace(request, ready=request.encoded(self._defaults))
 
-    async def exchange(
-        self, request: Request, witness: Witness, options: Mapping[str, Any]
-    ) -> Response:
+    async def exchange(self, request: Request, step: Any, options: Mapping[str, Any]) -> Response:
         """Send a request and follow where it leads. Raises aiohttp's errors, and TimeoutError."""
-        if self._is_closed:
-            raise RuntimeError("Session is closed")
-        if not options and not self._raises:  # the common case
-            response = await self._once(request, witness, self._deadline(self._total_s))
-            if response.status in REDIRECTS:
-                response = await self._followed(response, witness, MOST_REDIRECTS)
-            witness.settle()
-            return response
-        return await self._as_told(request, witness, options)
+        if options or self._raises:
+            return await self._as_told(request, step, options)
+        response = await self._once(request, step, self._total_s, follows=True)
+        if response.status in REDIRECTS:
+            response = await self._followed(response, MOST_REDIRECTS)
+        return response
 
-    async def _as_told(
-        self, request: Request, witness: Witness, options: Mapping[str, Any]
-    ) -> Response:
+    async def _as_told(self, request: Request, step: Any, options: Mapping[str, Any]) -> Response:
         total_s = _total_s(options["timeout"]) if "timeout" in options else self._total_s
-        response = await self._once(request, witness, self._deadline(total_s))
-        if response.status in REDIRECTS and options.get("allow_redirects", True):
-            most = options.get("max_redirects", MOST_REDIRECTS)
-            response = await self._followed(response, witness, most)
-        witness.settle()
+        follows = options.get("allow_redirects", True)
+        response = await self._once(request, step, total_s, follows=follows)
+        if response.status in REDIRECTS and follows:
+            response = await self._followed(response, options.get("max_redirects", MOST_REDIRECTS))
         raises = options.get("raise_for_status")
         raises = self._raises if raises is None else raises
         try:
@@ -113,20 +108,18 @@ class Plain:
             raise
         return response
 
-    def _deadline(self, total_s: float | None) -> float:
-        return _NEVER if total_s is None else self._loop.time() + total_s
-
-    async def _followed(self, response: Response, witness: Witness, most: int) -> Response:
+    async def _followed(self, response: Response, most: int) -> Response:
         """Follow an answer to where it leads."""
         try:
             while response.status in REDIRECTS and (url := redirect_of(response)) is not None:
-                response = await self._next(response, url, witness, most)
+                response = await self._next(response, url, most)
+            response.settle()
         except BaseException:
             response.close()
             raise
         return response
 
-    async def _next(self, response: Response, url: URL, witness: Witness, most: int) -> Response:
+    async def _next(self, response: Response, url: URL, most: int) -> Response:
         history = (*response.history, response)
         response.release()
         if most and len(history) >= most:
@@ -137,27 +130,35 @@ class Plain:
             request = following(response.request, response.status, url)
         except NotPlainError as error:
             raise aiohttp.InvalidUrlRedirectClientError(url) from error
-        followed = await self._once(request, witness, response.deadline)
+        left_s = response.deadline - self._loop.time()
+        followed = await self._once(request, response.step, left_s, follows=True)
         followed.history = history
         return followed
 
-    async def _once(self, request: Request, witness: Witness, deadline: float) -> Response:
+    async def _once(
+        self, request: Request, step: Any, total_s: float, *, follows: bool
+    ) -> Response:
+        if self._is_closed:
+            raise RuntimeError("Session is closed")
         address = request.address
         if request.cookie or len(self._jar):
             request = replace(request, cookie=cookie_line(self._jar, address.url), ready=b"")
-        sent = request.ready or request.encoded(self._defaults)
-        connection = self._kept(address.origin)
+        now = self._loop.time()
+        connection = self._kept(address.origin, now)
         if connection is None:
-            connection = await self._made(address, deadline)
-            if self._is_closed:
-                connection.close()
-                raise aiohttp.ClientConnectionError("Connector is closed.")
-        response = Response(request, connection, self._defaults, witness, self._under_way)
-        self._watch(response, deadline)
+            connection = await self._made(address, now + total_s)
+        response = Response(
+            request, connection, self._defaults, self._witness, step, self._under_way, self._loop,
+            follows=follows,
+        )  # fmt: skip
+        response.deadline = deadline = now + total_s
+        self._under_way.add(response)
+        if deadline < self._next_look:
+            self._look_at(deadline)
         try:
-            connection.send(sent, response)
+            connection.send(request.ready or request.encoded(self._defaults), response)
             await response.beginning
-            if response.sets_cookies:
+            if response.head.sets_cookies:
                 self._jar.update_cookies_from_headers(response.cookie_lines, response.url)
         except BaseException:
             response.close()
@@ -183,12 +184,12 @@ class Plain:
         """How many connections are kept for another request, as far as is known."""
         return sum(not one.is_closing() for idle in self._idle.values() for one in idle)
 
-    def _kept(self, origin: Origin) -> Connection | None:
+    def _kept(self, origin: Origin, now: float) -> Connection | None:
         """Return a connection that is fit for another request, the one used last."""
         idle = self._idle.get(origin)
         if not idle:
             return None
-        oldest = self._loop.time() - self._keepalive_s
+        oldest = now - self._keepalive_s
         while idle:
             connection = idle.pop()
             if not connection.is_closing() and connection.idle_since > oldest:
@@ -210,7 +211,7 @@ class Plain:
 
     async def _connected(self, address: Address) -> Connection:
         origin = address.origin
-        made = functools.partial(Connection, functools.partial(self._free, origin))
+        made = functools.partial(Connection, origin, self._free)
         key: Any = SimpleNamespace(  # as aiohttp's errors read it
             host=origin.host, port=origin.port, ssl=address.tls, is_ssl=origin.tls is not None
         )
@@ -228,20 +229,24 @@ class Plain:
             if isinstance(error, TimeoutError) and error.errno is None:
                 raise  # our own deadline, and not the system's
             raise aiohttp.ClientConnectorError(key, error) from error
+        if self._is_closed:
+            connection.close()
+            raise aiohttp.ClientConnectionError("Connector is closed.")
         return connection
 
-    def _free(self, origin: Origin, connection: Connection) -> None:
+    def _free(self, connection: Connection) -> None:
         """Keep a connection, and part with one that nobody wanted for long."""
         if self._is_closed:
             connection.close()
             return
-        connection.idle_since = self._loop.time()
-        oldest = connection.idle_since - self._keepalive_s
-        if origin not in self._idle:
-            self._part_with(oldest)  # there is no end to origins, such as contexts of TLS
-        idle = self._idle.setdefault(origin, [])
+        connection.idle_since = now = self._loop.time()
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            self._part_with(now - self._keepalive_s)  # there is no end to origins, such as of TLS
+            self._idle[connection.origin] = [connection]
+            return
         idle.append(connection)
-        if idle[0].idle_since < oldest:
+        if idle[0].idle_since < now - self._keepalive_s:
             idle.pop(0).close()
 
     def _part_with(self, oldest: float) -> None:
@@ -253,13 +258,6 @@ class Plain:
                 connection.close()
 
     # Deadlines: one timer for all that is under way.
-
-    def _watch(self, response: Response, deadline: float) -> None:
-        """Let a response be under way, and no longer than until its deadline."""
-        response.deadline = deadline
-        self._under_way.add(response)
-        if deadline < self._next_look:
-            self._look_at(deadline)
 
     def _look_at(self, deadline: float) -> None:
         if self._timer is not None:
@@ -277,14 +275,14 @@ class Plain:
             self._look_at(soonest)
 
 
-def _total_s(timeout: Any) -> float | None:
+def _total_s(timeout: Any) -> float:
     """Return the only limit that this client keeps. Raises NotPlainError where there are others."""
     if not isinstance(timeout, aiohttp.ClientTimeout):
-        return float(timeout) if timeout else None
+        return float(timeout) if timeout else _NEVER
     connect = timeout.sock_connect
     if timeout.connect or timeout.sock_read or connect not in (None, CONNECT_S):
         raise NotPlainError("timeout")
-    return timeout.total or None
+    return timeout.total or _NEVER
 
 
 def _wrapping(origin: Origin) -> dict[str, Any]:

@@ -16,38 +16,39 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from harness.load.connection import Connection
 from harness.load.encoding import Decoder
-from harness.load.head import Head
+from harness.load.head import REDIRECTS, Head
 from harness.load.request import Defaults, Request
 from harness.load.stream import Stream
-from harness.load.view import View
+from harness.load.view import View, codec_of, is_of
 from harness.load.waiter import Waiter
 
 
 class Witness(Protocol):
-    """What is told of an answer when it comes, and not when a scenario looks."""
+    """What is told of the answer to each step when it comes, and not when a scenario looks."""
 
-    def begun(self, status: int) -> None:
-        """Know its status: its head has come."""
+    def now(self) -> int:
+        """Return the time in ns."""
         ...
 
-    def ended(self, bytes_in: int) -> None:
-        """Know that its last byte has come."""
+    def answered(self, step: Any, status: int) -> None:
+        """Know that a head has come."""
         ...
 
-    def broke(self, error: Exception, bytes_in: int) -> None:
-        """Know that its body broke off."""
+    def done(self, step: Any, bytes_in: int, done_ns: int | None = None) -> None:
+        """Know that the last byte has come; None: now."""
         ...
 
-    def settle(self) -> None:
-        """Know that no other request follows, as after a redirect."""
+    def failed(self, step: Any, error: BaseException, bytes_in: int = 0) -> None:
+        """Know that the body broke off."""
         ...
 
 
 class Response(View):
-    """The answer to `request`, which comes over `connection`.
+    """The answer to `request`, which comes over `connection` and is a `step` to its witness.
 
     `beginning` is over when its head has come, and raises aiohttp's exceptions and TimeoutError
-    where none does. While it comes it may be `under_way`; from there it goes by itself.
+    where none does. While it comes it may be `under_way`; from there it goes by itself. Where it
+    `follows` a redirect, it is done with what that leads to, or when it is settled.
     """
 
     deadline = 0.0
@@ -59,40 +60,39 @@ class Response(View):
     _stream: Stream | None = None
     _body: bytes | None = None
     _is_released = _in_context = False
+    _held_ns = 0
 
     def __init__(
         self, request: Request, connection: Connection, defaults: Defaults, witness: Witness,
-        under_way: set[Response],
+        step: Any, under_way: set[Response], loop: asyncio.AbstractEventLoop, *, follows: bool,
     ) -> None:  # fmt: skip
         self.request = request
-        self._defaults = defaults
+        self.is_head = request.method == "HEAD"
+        self.beginning = Waiter(loop)
         self._connection = connection
+        self._defaults = defaults
         self._witness = witness
+        self.step = step
         self._under_way = under_way
-        self.beginning = Waiter(asyncio.get_running_loop())
-
-    @property
-    def is_head(self) -> bool:
-        """Whether it answers HEAD."""
-        return self.request.method == "HEAD"
+        self._follows = follows
 
     # What its connection tells it.
 
     def came(self, head: Head, body: bytes) -> None:
         """Take an answer that is whole."""
-        if head.coding:
+        if head.is_final:
+            self.head = head
+            self.status = head.status
+            self._at_once = body
+            self.bytes_in = bytes_in = len(body)
+            self.is_over = True
+            self._under_way.discard(self)
+            self._witness.answered(self.step, head.status)
+            self._witness.done(self.step, bytes_in)
+        else:
             self._begin(head)
             self.fed(body)
             self.ended()
-        else:
-            self._head = head
-            self.status = head.status
-            self._at_once = body
-            self.bytes_in = len(body)
-            self.is_over = True
-            self._under_way.discard(self)
-            self._witness.begun(head.status)
-            self._witness.ended(self.bytes_in)
         self.beginning.end()
 
     def begun(self, head: Head) -> None:
@@ -101,11 +101,11 @@ class Response(View):
         asyncio.get_running_loop().call_soon(self.beginning.end)
 
     def _begin(self, head: Head) -> None:
-        self._head = head
+        self.head = head
         self.status = head.status
         if head.coding:
             self._decoder = Decoder.of(head.coding)
-        self._witness.begun(head.status)
+        self._witness.answered(self.step, head.status)
 
     def fed(self, data: bytes) -> None:
         """Take a piece of the body."""
@@ -137,8 +137,16 @@ class Response(View):
                 self.broke(error)
                 return
         self._over()
-        self._witness.ended(self.bytes_in)
+        if self._follows and self.status in REDIRECTS:
+            self._held_ns = self._witness.now()  # there may be more to come
+        else:
+            self._witness.done(self.step, self.bytes_in)
         self.content.feed_eof()
+
+    def settle(self) -> None:
+        """Know that this redirect leads nowhere."""
+        if self._held_ns:
+            self._witness.done(self.step, self.bytes_in, self._held_ns)
 
     def broke(self, error: Exception) -> None:
         """Know that the answer will not be whole."""
@@ -148,7 +156,7 @@ class Response(View):
             return
         told = _of_body(error)
         self.content.set_exception(told)
-        self._witness.broke(told, self.bytes_in)
+        self._witness.failed(self.step, told, self.bytes_in)
 
     def expired(self) -> None:
         """Know that its time is up."""
@@ -228,14 +236,17 @@ class Response(View):
         content_type: str | None = "application/json",
     ) -> Any:  # fmt: skip
         """Return what the body means. Raises ContentTypeError where it is of another type."""
-        body = await self.read() if self._body is None else self._body
-        if content_type and not self._is(content_type):
+        body = self._body
+        if body is None:
+            body = await self.read()
+        kind = self.head.kind
+        if content_type and not is_of(kind, content_type):
             raise aiohttp.ContentTypeError(
                 self.request_info, self._past, status=self.status, headers=self.headers,
-                message=f"Attempt to decode JSON with unexpected mimetype: {self._head.kind.lower()}",
+                message=f"Attempt to decode JSON with unexpected mimetype: {kind.lower()}",
             )  # fmt: skip
         stripped = body.strip()
-        return loads(stripped.decode(encoding or self.get_encoding())) if stripped else None
+        return loads(stripped.decode(encoding or codec_of(kind))) if stripped else None
 
     def raise_for_status(self) -> None:
         """Raise ClientResponseError for a status of 400 or above."""
@@ -250,7 +261,10 @@ class Response(View):
 
     def release(self) -> Any:
         """Want no more of it. What is still to come is for nobody, so the connection ends."""
-        self.close()
+        if self.is_over and self._stream is None:  # most are
+            self._is_released = True
+        else:
+            self.close()
         return _NOTHING
 
     def close(self) -> None:
@@ -262,7 +276,7 @@ class Response(View):
         if not self.is_over:
             self._over()
             self._connection.close()
-            self.beginning.end(_closed())
+            self.beginning.end_soon(_closed())
 
     async def wait_for_close(self) -> None:
         """Want no more of it."""

@@ -18,7 +18,7 @@ from yarl import URL
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
-from harness.load.exchange import Account, Exchange
+from harness.load.exchange import Exchange
 from harness.load.failure import OutsideCallError
 from harness.load.plain import Plain
 from harness.load.request import Address, NotPlainError, Request
@@ -63,6 +63,8 @@ def _verb(method: str, **defaults: Any) -> Any:
 class Session:
     """Measures requests into a `Book`. `visit` is the one under way; None: a fixture, not measured.
 
+    `unread` are the answers that were left open, with their steps.
+
     `options` are the keywords of aiohttp's ClientSession. `context` is what
     ``molotov.get_context(session)`` returns. `tell` is given each request and answer as Molotov's
     listeners are; None: there are no listeners.
@@ -78,7 +80,7 @@ class Session:
         self._book = book
         self._addresses = addresses
         self._tell = tell
-        self._unread: dict[Any, Step] = {}
+        self.unread: dict[Any, Step] = {}
         self._routes: dict[tuple[str, str | URL], _Route] = {}
         base_url = options.pop("base_url", None)
         self._base_url = URL(base_url) if base_url else None
@@ -100,7 +102,7 @@ class Session:
         if self._tell is not None:
             return "@events"  # its listeners are given aiohttp's own requests
         try:
-            self._plain = Plain(options, jar, self._refuse, KEEPALIVE_S)
+            self._plain = Plain(options, jar, self._book, self._refuse, KEEPALIVE_S)
         except NotPlainError as error:
             return str(error)
         return ""
@@ -142,14 +144,9 @@ class Session:
 
         return Exchange(self._ws_connect(self.visit, url, options), close)
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether there are answers that were left open."""
-        return bool(self._unread)
-
     async def finish(self, visit: Visit, error: BaseException | None) -> None:
         """Read or close what a visit, which ended by `error` or by itself, has left open."""
-        for response, step in list(self._unread.items()):
+        for response, step in list(self.unread.items()):
             if step.visit is visit and (leaving := self._leave(response, error)):
                 await leaving
 
@@ -159,20 +156,19 @@ class Session:
         route = self._route(visit, method, url)
         if visit is None:
             return await self._client.request(method, route.url, **self._hopping(options))
-        request = self._formed(route, options)
+        request = self._formed(route, options) if options or route.why_not else route.bare
         step = self._book.ask(visit, route.step)
         try:
             if request is None or self._plain is None:
                 return await self._by_aiohttp(step, method, route.url, self._hopping(options))
-            account = Account(self._book, step, follows=options.get("allow_redirects", True))
-            response = await self._plain.exchange(request, account, options)
+            response = await self._plain.exchange(request, step, options)
         except BaseException as error:
             self._in_vain(step, error)
             if isinstance(error, aiohttp.ClientConnectorError):
                 self._hint(error, route.url)
             raise
         if not response.is_over:
-            self._unread[response] = step
+            self.unread[response] = step
         return response
 
     def _hopping(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +182,7 @@ class Session:
     ) -> aiohttp.ClientResponse:
         response = await self._client.request(method, address, **options)
         self._book.answered(step, response.status)
-        self._unread[response] = step
+        self.unread[response] = step
         response.content.on_eof(lambda: self._read(response, step))
         return response
 
@@ -195,7 +191,7 @@ class Session:
         try:
             if self._plain is None or route.bare is None:
                 raise NotPlainError(route.why_not)
-            return self._plain.form(route.bare, options) if options else route.bare
+            return self._plain.form(route.bare, options)
         except NotPlainError as error:
             self._book.by_aiohttp(str(error))
             return None
@@ -294,12 +290,15 @@ class Session:
         return response
 
     def _read(self, response: aiohttp.ClientResponse, step: Step) -> None:
-        self._unread.pop(response, None)
+        self.unread.pop(response, None)
         self._book.done(step, response.content.total_bytes)
 
     def _leave(self, response: Any, error: BaseException | None) -> Awaitable[None] | None:
         """Let go of an answer; what is returned is still to be waited for."""
-        step = self._unread.pop(response, None) if self._unread else None
+        if error is None and not self.unread:  # as most are left
+            response.release()
+            return None
+        step = self.unread.pop(response, None)
         if step is not None and isinstance(response, Response) and response.content.is_eof():
             step = None  # its witness has told the book
         if step is None and error is None:

@@ -20,7 +20,6 @@ from yarl import URL
 from harness.load.head import Head, as_text
 from harness.load.request import Defaults, Request
 
-_JSON = "application/json"
 _LIKE_JSON = re.compile(r"application/(?:[\w.+-]+?\+)?json", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 _BETWEEN_LINKS = re.compile(r",(?=\s*<)")
@@ -38,13 +37,8 @@ class View:
     request: Request
     status = 0
     _defaults: Defaults
-    _head = _NONE
+    head = _NONE
     _cookies: SimpleCookie | None = None
-
-    @property
-    def sets_cookies(self) -> bool:
-        """Whether the answer sets cookies."""
-        return self._head.sets_cookies
 
     @property
     def ok(self) -> bool:
@@ -74,23 +68,23 @@ class View:
     @property
     def reason(self) -> str:
         """The reason phrase."""
-        return as_text(self._head.reason)
+        return as_text(self.head.reason)
 
     @property
     def version(self) -> aiohttp.HttpVersion:
         """The version of HTTP that the server speaks."""
-        major, minor = map(int, self._head.version.split("."))
+        major, minor = map(int, self.head.version.split("."))
         return aiohttp.HttpVersion(major, minor)
 
     @property
     def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """The headers as they came."""
-        return self._head.stripped
+        return self.head.stripped
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """The headers."""
-        return self._head.headers
+        return self.head.headers
 
     @property
     def cookies(self) -> SimpleCookie:
@@ -103,18 +97,18 @@ class View:
     @property
     def cookie_lines(self) -> list[str]:
         """The headers Set-Cookie."""
-        return [as_text(value) for name, value in self._head.raw if name.lower() == _SET_COOKIE]
+        return [as_text(value) for name, value in self.head.raw if name.lower() == _SET_COOKIE]
 
     @property
     def content_type(self) -> str:
         """The media type, without parameters."""
-        found = _media_type(self._head.kind)
+        found = _media_type(self.head.kind)
         return found if found.count("/") == 1 else "application/octet-stream"
 
     @property
     def charset(self) -> str | None:
         """The charset that the media type names."""
-        return _charset(self._head.kind)
+        return _charset(self.head.kind)
 
     @property
     def content_length(self) -> int | None:
@@ -159,16 +153,15 @@ class View:
 
     def get_encoding(self) -> str:
         """Return the name of the codec of the charset that the body names, or UTF-8."""
-        return _codec(self._head.kind)
-
-    def _is(self, content_type: str) -> bool:
-        kind = self._head.kind
-        return _is_json(kind) if content_type == _JSON else content_type in kind.lower()
+        return codec_of(self.head.kind)
 
 
 @lru_cache(256)
-def _is_json(kind: str) -> bool:
-    return _LIKE_JSON.match(kind) is not None
+def is_of(kind: str, content_type: str) -> bool:
+    """Tell whether a body's type is the one that is asked for, as aiohttp's `json` does."""
+    if content_type == "application/json":
+        return _LIKE_JSON.match(kind) is not None
+    return content_type in kind.lower()
 
 
 @lru_cache(256)
@@ -183,7 +176,8 @@ def _charset(kind: str) -> str | None:
 
 
 @lru_cache(256)
-def _codec(kind: str) -> str:
+def codec_of(kind: str) -> str:
+    """Return the name of the codec of the charset that a type names, or UTF-8."""
     try:
         return codecs.lookup(_charset(kind) or "utf-8").name
     except (LookupError, ValueError):

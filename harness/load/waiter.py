@@ -22,29 +22,33 @@ class Waiter:
         self.is_over = False
         self._asyncio_future_blocking = False  # how a task tells a future from a mistake
         self._error: BaseException | None = None
-        self._loop = loop
+        self._loop = loop  # a task makes sure that it is its own
         self._wake: Callable[[Waiter], object] | None = None
 
     def end(self, error: BaseException | None = None) -> None:
-        """Wake who waits, or will wait: at once, where no task is in the middle of something."""
-        if self.is_over:
-            return
-        self.is_over = True
-        self._error = error
-        if self._wake is None:
-            return
-        if asyncio.current_task(self._loop) is None:
-            self._context.run(self._wake, self)
-        else:
-            self._loop.call_soon(self._wake, self, context=self._context)
+        """Wake who waits, or will wait, in this call: it must be one that the loop has made."""
+        if not self.is_over:
+            self.is_over = True
+            self._error = error
+            if self._wake is not None:
+                self._context.run(self._wake, self)
+
+    def end_soon(self, error: BaseException | None = None) -> None:
+        """Wake who waits, or will wait, in the loop's next turn. For tasks: none runs in another."""
+        if not self.is_over:
+            self.is_over = True
+            self._error = error
+            if self._wake is not None:
+                self._loop.call_soon(self._wake, self, context=self._context)
 
     # A future's manners, as far as a task asks for them.
 
     def __await__(self) -> Generator[Any, Any, None]:
-        if not self.is_over:
+        if self.is_over:
+            self.result()
+        else:
             self._asyncio_future_blocking = True
-            yield self
-        self.result()
+            yield self  # the task raises here what `result` does
 
     def add_done_callback(self, wake: Callable[[Waiter], object], *, context: Context) -> None:
         """Be waited for."""
@@ -57,14 +61,8 @@ class Waiter:
             raise self._error
 
     def cancel(self, msg: object = None) -> bool:
-        """Wake who waits with a CancelledError, in the loop's next turn, unless all is over."""
-        if self.is_over or self._wake is None:
+        """Wake who waits with a CancelledError, unless all is over."""
+        if self.is_over:
             return False
-        self.is_over = True
-        self._error = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
-        self._loop.call_soon(self._wake, self, context=self._context)
+        self.end_soon(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
         return True
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop whose tasks may wait for this."""
-        return self._loop
