@@ -6,7 +6,7 @@ import asyncio
 import functools
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -56,46 +56,44 @@ class Plain:
         for name in sorted(options.keys() - _SESSION_OPTIONS):
             raise NotPlainError(f"ClientSession({name}=…)")
         dumps = {"dumps": options["json_serialize"]} if "json_serialize" in options else {}
-        self._defaults = Defaults(options.get("headers"), **dumps)
+        self.defaults = Defaults(options.get("headers"), **dumps)
         self._is_closed = False
         self._raises = options.get("raise_for_status", False)
         self._timeout = options.get("timeout", aiohttp.ClientTimeout(total=300))
         self._total_s = _total_s(self._timeout)
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._jar = jar
-        self._witness = witness
+        self.witness = witness
         self._check = check
         self._keepalive_s = keepalive_s
         self._idle: dict[Origin, list[Connection]] = {}
-        self._under_way: set[Response] = set()
+        self.under_way: set[Response] = set()
         self._next_look = _NEVER
         self._timer: asyncio.TimerHandle | None = None
 
     def form(self, bare: Request, options: Mapping[str, Any]) -> Request:
         """Add aiohttp's options to a request. Raises NotPlainError where it is aiohttp's to do."""
         _total_s(options.get("timeout", self._timeout))
-        return plain_request(bare, options, self._defaults)
+        return plain_request(bare, options, self.defaults)
 
     def bare(self, method: str, address: Address) -> Request:
         """Form a request without options, which may be sent many times."""
         request = self.form(Request(method, address), {})
-        return replace(request, ready=request.encoded(self._defaults))
+        return replace(request, ready=request.encoded(self.defaults))
 
-    async def exchange(self, request: Request, step: Any, options: Mapping[str, Any]) -> Response:
+    def exchange(
+        self, request: Request, step: Any, options: Mapping[str, Any]
+    ) -> Coroutine[Any, Any, Response]:
         """Send a request and follow where it leads. Raises aiohttp's errors, and TimeoutError."""
         if options or self._raises:
-            return await self._as_told(request, step, options)
-        response = await self._once(request, step, self._total_s, follows=True)
-        if response.status in REDIRECTS:
-            response = await self._followed(response, MOST_REDIRECTS)
-        return response
+            return self._as_told(request, step, options)
+        return self._answer(request, step, self._total_s, MOST_REDIRECTS)
 
     async def _as_told(self, request: Request, step: Any, options: Mapping[str, Any]) -> Response:
         total_s = _total_s(options["timeout"]) if "timeout" in options else self._total_s
+        most = options.get("max_redirects", MOST_REDIRECTS)
         follows = options.get("allow_redirects", True)
-        response = await self._once(request, step, total_s, follows=follows)
-        if response.status in REDIRECTS and follows:
-            response = await self._followed(response, options.get("max_redirects", MOST_REDIRECTS))
+        response = await self._answer(request, step, total_s, most if follows else None)
         raises = options.get("raise_for_status")
         raises = self._raises if raises is None else raises
         try:
@@ -108,67 +106,66 @@ class Plain:
             raise
         return response
 
-    async def _followed(self, response: Response, most: int) -> Response:
-        """Follow an answer to where it leads."""
-        try:
-            while response.status in REDIRECTS and (url := redirect_of(response)) is not None:
-                response = await self._next(response, url, most)
-            response.settle()
-        except BaseException:
-            response.close()
-            raise
-        return response
+    async def _answer(
+        self, request: Request, step: Any, total_s: float, most: int | None
+    ) -> Response:
+        """Return what a request, and at `most` so many redirects, lead to. None: none is followed.
 
-    async def _next(self, response: Response, url: URL, most: int) -> Response:
-        history = (*response.history, response)
+        As in aiohttp, 0 is no limit.
+        """
+        now = self.loop.time()
+        deadline = now + total_s
+        history: tuple[Response, ...] = ()
+        while True:
+            if self._is_closed:
+                raise RuntimeError("Session is closed")
+            if request.cookie or len(self._jar):
+                cookie = cookie_line(self._jar, request.address.url)
+                request = replace(request, cookie=cookie, ready=b"")
+            connection = self._kept(request.address.origin, now)
+            if connection is None:
+                connection = await self._made(request.address, deadline)
+            response = Response(request, connection, self, step, deadline, follows=most is not None)
+            response.history = history
+            self.under_way.add(response)
+            if deadline < self._next_look:
+                self._look_at(deadline)
+            try:
+                connection.send(request.ready or request.encoded(self.defaults), response)
+                await response.beginning
+                if response.head.sets_cookies:
+                    self._jar.update_cookies_from_headers(response.cookie_lines, response.url)
+                if response.head.is_final or most is None:
+                    return response
+                next_request = self._next(response, most)
+            except BaseException:
+                response.close()
+                raise
+            if next_request is None:
+                return response
+            request, history, now = next_request, (*history, response), self.loop.time()
+
+    def _next(self, response: Response, most: int) -> Request | None:
+        """Return what a redirect leads to, and leave it; None: it is none, or leads nowhere."""
+        url = redirect_of(response) if response.status in REDIRECTS else None
+        if url is None:
+            response.settle()
+            return None
         response.release()
+        history = (*response.history, response)
         if most and len(history) >= most:
             told: Any = history  # aiohttp's errors want aiohttp's responses
             raise aiohttp.TooManyRedirects(history[0].request_info, told)
         self._check(url)
         try:
-            request = following(response.request, response.status, url)
+            return following(response.request, response.status, url)
         except NotPlainError as error:
             raise aiohttp.InvalidUrlRedirectClientError(url) from error
-        left_s = response.deadline - self._loop.time()
-        followed = await self._once(request, response.step, left_s, follows=True)
-        followed.history = history
-        return followed
-
-    async def _once(
-        self, request: Request, step: Any, total_s: float, *, follows: bool
-    ) -> Response:
-        if self._is_closed:
-            raise RuntimeError("Session is closed")
-        address = request.address
-        if request.cookie or len(self._jar):
-            request = replace(request, cookie=cookie_line(self._jar, address.url), ready=b"")
-        now = self._loop.time()
-        connection = self._kept(address.origin, now)
-        if connection is None:
-            connection = await self._made(address, now + total_s)
-        response = Response(
-            request, connection, self._defaults, self._witness, step, self._under_way, self._loop,
-            follows=follows,
-        )  # fmt: skip
-        response.deadline = deadline = now + total_s
-        self._under_way.add(response)
-        if deadline < self._next_look:
-            self._look_at(deadline)
-        try:
-            connection.send(request.ready or request.encoded(self._defaults), response)
-            await response.beginning
-            if response.head.sets_cookies:
-                self._jar.update_cookies_from_headers(response.cookie_lines, response.url)
-        except BaseException:
-            response.close()
-            raise
-        return response
 
     async def close(self) -> None:
         """Close every connection. Who still waits for an answer is told."""
         self._is_closed = True
-        for response in tuple(self._under_way):
+        for response in tuple(self.under_way):
             response.close()
         for idle in self._idle.values():
             for connection in idle:
@@ -198,7 +195,7 @@ class Plain:
         return None
 
     async def _made(self, address: Address, deadline: float) -> Connection:
-        until = self._loop.time() + CONNECT_S
+        until = self.loop.time() + CONNECT_S
         if deadline < until:
             async with asyncio.timeout_at(deadline):
                 return await self._connected(address)
@@ -216,7 +213,7 @@ class Plain:
             host=origin.host, port=origin.port, ssl=address.tls, is_ssl=origin.tls is not None
         )
         try:
-            _, connection = await self._loop.create_connection(
+            _, connection = await self.loop.create_connection(
                 made, origin.host, origin.port, **_wrapping(origin)
             )
         except ssl.SSLCertVerificationError as error:
@@ -239,7 +236,7 @@ class Plain:
         if self._is_closed:
             connection.close()
             return
-        connection.idle_since = now = self._loop.time()
+        connection.idle_since = now = self.loop.time()
         idle = self._idle.get(connection.origin)
         if idle is None:
             self._part_with(now - self._keepalive_s)  # there is no end to origins, such as of TLS
@@ -263,14 +260,14 @@ class Plain:
         if self._timer is not None:
             self._timer.cancel()
         self._next_look = deadline
-        self._timer = self._loop.call_at(deadline, self._look)
+        self._timer = self.loop.call_at(deadline, self._look)
 
     def _look(self) -> None:
-        now = self._loop.time()
-        for response in [one for one in self._under_way if one.deadline <= now]:
+        now = self.loop.time()
+        for response in [one for one in self.under_way if one.deadline <= now]:
             response.expired()
         self._next_look, self._timer = _NEVER, None
-        soonest = min((response.deadline for response in self._under_way), default=_NEVER)
+        soonest = min((response.deadline for response in self.under_way), default=_NEVER)
         if soonest < _NEVER:
             self._look_at(soonest)
 

@@ -43,15 +43,23 @@ class Witness(Protocol):
         ...
 
 
+class Client(Protocol):
+    """What sent a request. `under_way` is what has yet to come."""
+
+    loop: asyncio.AbstractEventLoop
+    defaults: Defaults
+    witness: Witness
+    under_way: set[Response]
+
+
 class Response(View):
     """The answer to `request`, which comes over `connection` and is a `step` to its witness.
 
     `beginning` is over when its head has come, and raises aiohttp's exceptions and TimeoutError
-    where none does. While it comes it may be `under_way`; from there it goes by itself. Where it
+    where none does. While it comes it is `under_way`, at most until its deadline. Where it
     `follows` a redirect, it is done with what that leads to, or when it is settled.
     """
 
-    deadline = 0.0
     bytes_in = 0
     is_over = False
     history: tuple[Response, ...] = ()
@@ -63,17 +71,16 @@ class Response(View):
     _held_ns = 0
 
     def __init__(
-        self, request: Request, connection: Connection, defaults: Defaults, witness: Witness,
-        step: Any, under_way: set[Response], loop: asyncio.AbstractEventLoop, *, follows: bool,
+        self, request: Request, connection: Connection, client: Client, step: Any,
+        deadline: float, *, follows: bool,
     ) -> None:  # fmt: skip
         self.request = request
         self.is_head = request.method == "HEAD"
-        self.beginning = Waiter(loop)
-        self._connection = connection
-        self._defaults = defaults
-        self._witness = witness
+        self.beginning = Waiter(client.loop)
         self.step = step
-        self._under_way = under_way
+        self.deadline = deadline
+        self._connection = connection
+        self._client = client
         self._follows = follows
 
     # What its connection tells it.
@@ -86,9 +93,9 @@ class Response(View):
             self._at_once = body
             self.bytes_in = bytes_in = len(body)
             self.is_over = True
-            self._under_way.discard(self)
-            self._witness.answered(self.step, head.status)
-            self._witness.done(self.step, bytes_in)
+            self._client.under_way.discard(self)
+            self._client.witness.answered(self.step, head.status)
+            self._client.witness.done(self.step, bytes_in)
         else:
             self._begin(head)
             self.fed(body)
@@ -98,14 +105,14 @@ class Response(View):
     def begun(self, head: Head) -> None:
         """Take the head. The body may have come with it, so whoever waits is woken after that."""
         self._begin(head)
-        asyncio.get_running_loop().call_soon(self.beginning.end)
+        self._client.loop.call_soon(self.beginning.end)
 
     def _begin(self, head: Head) -> None:
         self.head = head
         self.status = head.status
         if head.coding:
             self._decoder = Decoder.of(head.coding)
-        self._witness.answered(self.step, head.status)
+        self._client.witness.answered(self.step, head.status)
 
     def fed(self, data: bytes) -> None:
         """Take a piece of the body."""
@@ -138,15 +145,15 @@ class Response(View):
                 return
         self._over()
         if self._follows and self.status in REDIRECTS:
-            self._held_ns = self._witness.now()  # there may be more to come
+            self._held_ns = self._client.witness.now()  # there may be more to come
         else:
-            self._witness.done(self.step, self.bytes_in)
+            self._client.witness.done(self.step, self.bytes_in)
         self.content.feed_eof()
 
     def settle(self) -> None:
         """Know that this redirect leads nowhere."""
         if self._held_ns:
-            self._witness.done(self.step, self.bytes_in, self._held_ns)
+            self._client.witness.done(self.step, self.bytes_in, self._held_ns)
 
     def broke(self, error: Exception) -> None:
         """Know that the answer will not be whole."""
@@ -156,7 +163,7 @@ class Response(View):
             return
         told = _of_body(error)
         self.content.set_exception(told)
-        self._witness.failed(self.step, told, self.bytes_in)
+        self._client.witness.failed(self.step, told, self.bytes_in)
 
     def expired(self) -> None:
         """Know that its time is up."""
@@ -167,7 +174,7 @@ class Response(View):
 
     def _over(self) -> None:
         self.is_over = True
-        self._under_way.discard(self)
+        self._client.under_way.discard(self)
 
     def _of_head(self, error: Exception) -> Exception:
         if not isinstance(error, HttpProcessingError):
@@ -179,6 +186,12 @@ class Response(View):
         return told
 
     # What a scenario asks of it.
+
+    @property
+    def request_info(self) -> aiohttp.RequestInfo:
+        """What was sent."""
+        sent = self.request.sent_headers(self._client.defaults)
+        return aiohttp.RequestInfo(self.url, self.method, sent, self.real_url)
 
     @property
     def _past(self) -> Any:

@@ -153,7 +153,9 @@ class Session:
     async def _request(
         self, visit: Visit | None, method: str, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        route = self._route(visit, method, url)
+        route = self._routes.get((method, url)) or self._route(visit, method, url)
+        if route.rebased:
+            self._book.rebased(route.rebased)
         if visit is None:
             return await self._client.request(method, route.url, **self._hopping(options))
         request = self._formed(route, options) if options or route.why_not else route.bare
@@ -199,7 +201,9 @@ class Session:
     async def _ws_connect(
         self, visit: Visit | None, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        route = self._route(visit, "GET", url)
+        route = self._routes.get(("GET", url)) or self._route(visit, "GET", url)
+        if route.rebased:
+            self._book.rebased(route.rebased)
         if visit is None:
             return await self._client.ws_connect(route.url, **options)
         self._book.by_aiohttp("websocket")
@@ -230,18 +234,7 @@ class Session:
             error.add_note(hint)
 
     def _route(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
-        """Return where a request goes; where it must not, stop the load."""
-        route = self._routes.get((method, url))
-        if route is None:
-            route = self._resolved(visit, method, url)
-            if len(self._routes) >= _MOST_ROUTES:
-                self._routes.clear()
-            self._routes[method, url] = route
-        if route.rebased:
-            self._book.rebased(route.rebased)
-        return route
-
-    def _resolved(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
+        """Find out where a request goes, and know it by heart; where it must not, stop the load."""
         try:
             asked = URL(url)
         except ValueError as error:
@@ -258,7 +251,11 @@ class Session:
                 self._book.failed(self._book.ask(visit, f"GET {asked.path}"), refused)
             raise OutsideCallError(told.message) from error
         step = self._addresses.step(method, address)
-        return _Route(address, step, self._addresses.rebased(asked), *self._bare(method, address))
+        route = _Route(address, step, self._addresses.rebased(asked), *self._bare(method, address))
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        self._routes[method, url] = route
+        return route
 
     def _bare(self, method: str, address: URL) -> tuple[Request | None, str]:
         """Form the request that has no options, or say why it is one for aiohttp."""

@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy, MultiDict, MultiDictProxy
 from yarl import URL
 
 from harness.load.head import Head, as_text
-from harness.load.request import Defaults, Request
+from harness.load.request import Request
 
 _LIKE_JSON = re.compile(r"application/(?:[\w.+-]+?\+)?json", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
@@ -36,7 +36,6 @@ class View:
 
     request: Request
     status = 0
-    _defaults: Defaults
     head = _NONE
     _cookies: SimpleCookie | None = None
 
@@ -143,13 +142,6 @@ class View:
             link.add("url", self.url.join(URL(found["url"])))
             links.add(name, MultiDictProxy(link))
         return MultiDictProxy(links)
-
-    @property
-    def request_info(self) -> aiohttp.RequestInfo:
-        """What was sent."""
-        return aiohttp.RequestInfo(
-            self.url, self.method, self.request.sent_headers(self._defaults), self.real_url
-        )
 
     def get_encoding(self) -> str:
         """Return the name of the codec of the charset that the body names, or UTF-8."""

@@ -34,7 +34,7 @@ class Waiter:
                 self._context.run(self._wake, self)
 
     def end_soon(self, error: BaseException | None = None) -> None:
-        """Wake who waits, or will wait, in the loop's next turn. For tasks: none runs in another."""
+        """Wake who waits, or will wait, in the loop's next turn: for tasks, which may call this."""
         if not self.is_over:
             self.is_over = True
             self._error = error
