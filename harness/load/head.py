@@ -80,27 +80,27 @@ def head_of(raw: bytes) -> Head | None:
     answer must not be one to HEAD, whose length means nothing (RFC 9112, 6.3).
     """
     seen = _Seen()
-    parser = httptools.HttpResponseParser(seen)
     try:
-        parser.feed_data(raw)
+        seen.parser.feed_data(raw)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    status = parser.get_status_code()
-    if status < _FINAL or not seen.is_one or not parser.should_keep_alive():
-        return None
+    finally:
+        del seen.parser  # which knows it, too: it would take a collection to be rid of the two
     length = 0 if seen.is_whole else seen.length()
-    if length is None:
+    if seen.status < _FINAL or not seen.is_one or not seen.is_kept or length is None:
         return None
-    return Head(status, parser.get_http_version(), seen.reason, seen.headers, length)
+    return Head(seen.status, seen.version, seen.reason, seen.headers, length)
 
 
 class _Seen:
     """Takes down what httptools sees."""
 
     def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
         self.headers: RawHeaders = []
         self.reason = b""
-        self.is_whole = self.is_one = False
+        self.status, self.version = 0, ""
+        self.is_whole = self.is_one = self.is_kept = False
 
     def on_message_begin(self) -> None:
         self.is_one = not self.is_one and not self.is_whole
@@ -110,6 +110,11 @@ class _Seen:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.status = self.parser.get_status_code()
+        self.version = self.parser.get_http_version()
+        self.is_kept = self.parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
         self.is_one = False  # the head ended before, by a parser's leave
