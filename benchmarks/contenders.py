@@ -1,7 +1,7 @@
 """The tools that make load, each of which runs for a while and says what it did, and their server.
 
-Every tool of Python's asserts the status and decodes the JSON, and takes down the processor time
-that its process takes from the beginning of the load to its end.
+Every tool of Python's asserts the status and decodes the JSON. The processor time of the harness is
+what its generator says; in the others, scenarios take it down from their beginning to their end.
 """
 
 from __future__ import annotations
@@ -151,13 +151,15 @@ class Bench:
         return found
 
     def harness(self, workers: int) -> Result:
-        """Run ours, at a closed pace."""
-        tallies, at_s = self._load(workers=workers)
-        return Result(sum(tally.ok for tally in tallies if tally.step), at_s, self._took())
+        """Run ours, at a closed pace. The first second is not counted: the workers come in it."""
+        first, *snapshots = self._load(workers=workers)
+        requests = sum(tally.ok for tally in _added(snapshots) if tally.step)
+        last = snapshots[-1]
+        return Result(requests, last.at_s - first.at_s, last.health.cpu_s - first.health.cpu_s)
 
     def on_time(self, rate: int, within_us: int) -> float:
         """Return the share of the visits due at `rate` a second that began within so much of it."""
-        tallies, _ = self._load(rate=str(rate))
+        tallies = _added(self._load(rate=str(rate)))
         lag = sum((tally.lag for tally in tallies if tally.step is None), start=Tally("", "").lag)
         soon = sum(n for bucket, n in lag.buckets.items() if bucket <= within_us)
         return soon / (rate * self._seconds)  # what was never sent was not sent in time
@@ -184,7 +186,7 @@ class Bench:
         return Job(name="bench", scenarios=scenarios, target=self._url, root=str(self._folder),
                    folder=folder, **pace)  # fmt: skip
 
-    def _load(self, **pace: Any) -> tuple[list[Tally], float]:
+    def _load(self, **pace: Any) -> list[Snapshot]:
         job = self._job("scenario.py", duration=str(self._seconds), **pace)
         self._run(_command(job))
         snapshots = []
@@ -192,11 +194,10 @@ class Bench:
             fact = msgspec.json.decode(line, type=Fact)
             if isinstance(fact, Snapshot):
                 snapshots.append(fact)
-        tallies = merged(one.tally() for snapshot in snapshots for one in snapshot.tallies)
-        failed = sum(tally.failed for tally in tallies.values())
+        failed = sum(tally.failed for tally in _added(snapshots))
         if failed:
             raise SystemExit(f"{failed} visits or requests of the harness failed: {job.folder}")
-        return list(tallies.values()), snapshots[-1].at_s
+        return snapshots
 
     def _molotov(self) -> Result:
         seconds = max(1, round(self._seconds))  # it takes no parts of one
@@ -238,6 +239,10 @@ class Bench:
         if done.returncode:
             raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{done.stdout[-2000:]}")
         return done.stdout
+
+
+def _added(snapshots: list[Snapshot]) -> list[Tally]:
+    return [*merged(one.tally() for each in snapshots for one in each.tallies).values()]
 
 
 def _command(job: Job) -> list[str]:

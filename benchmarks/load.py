@@ -144,6 +144,8 @@ def main() -> int:
     parser.add_argument("--peers", type=Path, help="an environment that has the peers already")
     parser.add_argument("--soak", type=int, metavar="MINUTES", help="memory instead, twice so long")
     options = parser.parse_args()
+    if options.seconds < 2:
+        parser.error("--seconds is at least 2: the first second of the harness is not counted")
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as name:
         folder = Path(name)
         peers = options.peers or (folder if options.soak else install(folder / "peers"))

@@ -22,6 +22,21 @@ from harness.load.stream import Stream
 from harness.load.view import View, codec_of, is_of
 from harness.load.waiter import Waiter
 
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # known to all but typeshed
+
+
+def loaded(text: str) -> Any:
+    """Return, or raise, what `json.loads` does: for a small body, half of its time is spent in it.
+
+    >>> loaded('{"a": 1}')
+    {'a': 1}
+    """
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else json.loads(text)
+
 
 class Witness(Protocol):
     """What is told of the answer to each step when it comes, and not when a scenario looks."""
@@ -245,7 +260,7 @@ class Response(View):
         return body.decode(encoding or self.get_encoding(), errors=errors)
 
     async def json(
-        self, *, encoding: str | None = None, loads: Callable[[str], Any] = json.loads,
+        self, *, encoding: str | None = None, loads: Callable[[str], Any] = loaded,
         content_type: str | None = "application/json",
     ) -> Any:  # fmt: skip
         """Return what the body means. Raises ContentTypeError where it is of another type."""
