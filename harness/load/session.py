@@ -19,7 +19,7 @@ from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
 from harness.load.example import KEPT_BODY, ByAiohttp
-from harness.load.exchange import Account, Exchange
+from harness.load.exchange import Exchange
 from harness.load.failure import OutsideCallError
 from harness.load.plain import Plain
 from harness.load.request import Address, NotPlainError, Request
@@ -63,6 +63,8 @@ def _verb(method: str, **defaults: Any) -> Any:
 class Session:
     """Measures requests into a `Book`. `visit` is the one under way; None: a fixture, not measured.
 
+    `unread` are the answers that were left open, with their steps.
+
     `options` are the keywords of aiohttp's ClientSession. `context` is what
     ``molotov.get_context(session)`` returns. `tell` is given each request and answer as Molotov's
     listeners are; None: there are no listeners.
@@ -81,7 +83,7 @@ class Session:
         self._book = book
         self._addresses = addresses
         self._tell = tell
-        self._unread: dict[Any, Step] = {}
+        self.unread: dict[Any, Step] = {}
         self._routes: dict[tuple[str, str | URL], _Route] = {}
         base_url = options.pop("base_url", None)
         self._base_url = URL(base_url) if base_url else None
@@ -103,7 +105,7 @@ class Session:
         if self._tell is not None:
             return "@events"  # its listeners are given aiohttp's own requests
         try:
-            self._plain = Plain(options, jar, self._refuse, KEEPALIVE_S)
+            self._plain = Plain(options, jar, self._book, self._refuse, KEEPALIVE_S)
         except NotPlainError as error:
             return str(error)
         return ""
@@ -150,38 +152,34 @@ class Session:
         """The running loop, as Molotov documents it; aiohttp's own warns that it will go."""
         return asyncio.get_running_loop()
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether there are answers that were left open."""
-        return bool(self._unread)
-
     async def finish(self, visit: Visit, error: BaseException | None) -> None:
         """Read or close what a visit, which ended by `error` or by itself, has left open."""
-        for response, step in list(self._unread.items()):
+        for response, step in list(self.unread.items()):
             if step.visit is visit and (leaving := self._leave(response, error)):
                 await leaving
 
     async def _request(
         self, visit: Visit | None, method: str, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        route = self._route(visit, method, url)
+        route = self._routes.get((method, url)) or self._route(visit, method, url)
+        if route.rebased:
+            self._book.rebased(route.rebased)
         if visit is None:
             return await self._client.request(method, route.url, **self._hopping(options))
-        request = self._formed(route, options)
+        request = self._formed(route, options) if options or route.why_not else route.bare
         asked = ByAiohttp(method, route.url, options) if request is None else request
         step = self._book.ask(visit, route.step, asked)
         try:
             if request is None or self._plain is None:
                 return await self._by_aiohttp(step, method, route.url, self._hopping(options))
-            account = Account(self._book, step, follows=options.get("allow_redirects", True))
-            response = await self._plain.exchange(request, account, options)
+            response = await self._plain.exchange(request, step, options)
         except BaseException as error:
             self._in_vain(step, error)
             if isinstance(error, aiohttp.ClientConnectorError):
                 self._hint(error, route.url)
             raise
         if not response.is_over:
-            self._unread[response] = step
+            self.unread[response] = step
         return response
 
     def _hopping(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -196,7 +194,7 @@ class Session:
         response = await self._client.request(method, address, **options)
         step.response = response
         self._book.answered(step, response.status)
-        self._unread[response] = step
+        self.unread[response] = step
         response.content.on_eof(lambda: self._read(response, step))
         return response
 
@@ -205,7 +203,7 @@ class Session:
         try:
             if self._plain is None or route.bare is None:
                 raise NotPlainError(route.why_not)
-            return self._plain.form(route.bare, options) if options else route.bare
+            return self._plain.form(route.bare, options)
         except NotPlainError as error:
             self._book.by_aiohttp(str(error))
             return None
@@ -213,7 +211,9 @@ class Session:
     async def _ws_connect(
         self, visit: Visit | None, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        route = self._route(visit, "GET", url)
+        route = self._routes.get(("GET", url)) or self._route(visit, "GET", url)
+        if route.rebased:
+            self._book.rebased(route.rebased)
         if visit is None:
             return await self._client.ws_connect(route.url, **options)
         self._book.by_aiohttp("websocket")
@@ -248,18 +248,7 @@ class Session:
             error.add_note(hint)
 
     def _route(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
-        """Return where a request goes; where it must not, stop the load."""
-        route = self._routes.get((method, url))
-        if route is None:
-            route = self._resolved(visit, method, url)
-            if len(self._routes) >= _MOST_ROUTES:
-                self._routes.clear()
-            self._routes[method, url] = route
-        if route.rebased:
-            self._book.rebased(route.rebased)
-        return route
-
-    def _resolved(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
+        """Find out where a request goes, and know it by heart; where it must not, stop the load."""
         try:
             asked = URL(url)
         except ValueError as error:
@@ -276,7 +265,11 @@ class Session:
                 self._book.failed(self._book.ask(visit, f"GET {asked.path}"), refused)
             raise OutsideCallError(told.message) from error
         step = self._addresses.step(method, address)
-        return _Route(address, step, self._addresses.rebased(asked), *self._bare(method, address))
+        route = _Route(address, step, self._addresses.rebased(asked), *self._bare(method, address))
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        self._routes[method, url] = route
+        return route
 
     def _bare(self, method: str, address: URL) -> tuple[Request | None, str]:
         """Form the request that has no options, or say why it is one for aiohttp."""
@@ -308,12 +301,15 @@ class Session:
         return response
 
     def _read(self, response: aiohttp.ClientResponse, step: Step) -> None:
-        self._unread.pop(response, None)
+        self.unread.pop(response, None)
         self._book.done(step, response.content.total_bytes)
 
     def _leave(self, response: Any, error: BaseException | None) -> Awaitable[None] | None:
         """Let go of an answer; what is returned is still to be waited for."""
-        step = self._unread.pop(response, None) if self._unread else None
+        if error is None and not self.unread:  # as most are left
+            response.release()
+            return None
+        step = self.unread.pop(response, None)
         if step is not None and isinstance(response, Response) and response.content.is_eof():
             step = None  # its witness has told the book
         if step is None and error is None:

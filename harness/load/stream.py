@@ -45,6 +45,14 @@ class Stream:
             self._on_full()
         self._wake()
 
+    def hold(self, whole: bytes, *, is_read: bool) -> None:
+        """Take all of it, which has come already, and may have been read."""
+        self.total_bytes = len(whole)
+        if whole and not is_read:
+            self._chunks.append(whole)
+            self._held = len(whole)
+        self._eof = True
+
     def split(self) -> None:
         """Know that a chunk of the transfer coding ends here."""
         if self._splits is None:
