@@ -16,6 +16,7 @@ from harness.grant import Grant
 from harness.manners import Manners
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.pace import Pace
+from harness.repeated import Repeated
 from harness.secret import Variable
 from harness.target import AppPath, Target, TargetKind, read_url, refuse_foreign
 from harness.waiver import Waiver
@@ -98,7 +99,8 @@ class Load:
     The rest are Molotov's options, under its command line's meanings: `max_runs` visits per
     worker, `single` the one scenario to run, `single_run` each scenario once per worker,
     `delay_s` a pause after each visit, `ramp_up_s` over which the workers start, `extensions`
-    files or modules to import first. `env` is added to what the scenarios find.
+    files or modules to import first. `env` is added to what the scenarios find. `repeated` is sent
+    in place of a scenario file, which `scenarios` only names then.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Load:
     extensions: tuple[str, ...] = ()
     verbose: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
+    repeated: Repeated | None = None
 
 
 @dataclass(frozen=True, slots=True)

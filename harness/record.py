@@ -100,11 +100,28 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
     histogram: HistogramFact
 
 
+class RepeatedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The one request of a load without a scenario file, and what its answers looked like.
+
+    `total` and `connections` are what was asked for; null: what time, or a rate, asks. `server`
+    is the answers' header of that name, the lengths are of their bodies; null: nothing answered.
+    """
+
+    method: str
+    url: str
+    total: int | None
+    connections: int | None
+    server: str | None
+    least_bytes: int | None
+    most_bytes: int | None
+
+
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     """One load as a whole. `queueing_visible` is false for a closed pace, where due is sent.
 
     `rebased` counts the requests for another origin that were sent to the target, by origin;
     `by_aiohttp` those that aiohttp sent instead of the load's own client, by the reason why.
+    `repeated` is null where a scenario file says what is sent.
     """
 
     load: str
@@ -121,6 +138,7 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     series: list[Second]
     rebased: dict[str, int] = {}
     by_aiohttp: dict[str, int] = {}
+    repeated: RepeatedRun | None = None
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):

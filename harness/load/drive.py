@@ -14,13 +14,14 @@ from yarl import URL
 
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Part
-from harness.facts import Fact, LoadBegun, Problem, Snapshot
+from harness.facts import Fact, LoadBegun, Problem, RequestBegun, Snapshot
 from harness.leash import Child
 from harness.load.address import Addresses
 from harness.load.board import DRAIN_S
 from harness.load.job import Job
-from harness.pace import UNTIMED_S, Rate, Workers
+from harness.pace import UNTIMED_S, Rate, Workers, duration_text
 from harness.plan import Load
+from harness.repeated import Repeated
 
 SET_UP_S = 30.0
 """How long importing the scenario file and its set-up may take, before a load counts as hung."""
@@ -64,6 +65,8 @@ def drive(
 
 def pace_text(load: Load) -> str:
     """Say in words what a load was asked for: its pace, and what else bounds it."""
+    if load.repeated is not None:
+        return _repeated_text(load, load.repeated)
     counted = ["each scenario once"] if load.single_run else []
     if load.max_runs is not None:
         counted.append(f"at most {load.max_runs} visit{'' if load.max_runs == 1 else 's'} each")
@@ -71,6 +74,16 @@ def pace_text(load: Load) -> str:
     if counted and load.pace.duration_s >= UNTIMED_S:
         pace = pace.partition(" for ")[0]
     return ", ".join([pace, *counted])
+
+
+def _repeated_text(load: Load, repeated: Repeated) -> str:
+    pace = load.pace
+    told = str(repeated)
+    if isinstance(pace, Rate):
+        told += f", {pace}"
+    elif pace.duration_s < UNTIMED_S:
+        told += f" for {'at most ' if repeated.total else ''}{duration_text(pace.duration_s)}"
+    return f"{told}, {load.processes} processes" if load.processes > 1 else told
 
 
 def _begun(load: Load, target: str) -> LoadBegun:
@@ -83,11 +96,17 @@ def _begun(load: Load, target: str) -> LoadBegun:
         duration_s += load.ramp_up_s
         if load.max_runs is not None:
             visits = pace.count * load.processes * load.max_runs
+    request = None
+    if (one := load.repeated) is not None:
+        visits = visits if isinstance(pace, Rate) else one.total
+        request = RequestBegun(
+            method=one.method, url=one.url, total=one.total, connections=one.connections
+        )
     return LoadBegun(
         load=load.name, scenarios=load.scenarios, target=target, pace=pace_text(load),
         duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,
         objectives=tuple(objective.text for objective in load.objectives),
-        stop_at_failure=load.stop_at_failure,
+        stop_at_failure=load.stop_at_failure, request=request,
     )  # fmt: skip
 
 
@@ -186,9 +205,20 @@ def _so_far(job: Job, tail: Tail) -> str:
     if not tail.at_s:
         return "setting up"
     when = f"{left_s:.0f} s left" if left_s > 0 else "waiting for the visits under way"
+    if job.repeated is not None:
+        return _repeated_so_far(job.repeated, tail, left_s)
     if job.pace.duration_s >= UNTIMED_S:
         when = f"{tail.at_s:.0f} s"
     return f"{when}, {tail.started} visits, {tail.failed} failed"
+
+
+def _repeated_so_far(repeated: Repeated, tail: Tail, left_s: float) -> str:
+    """Say how far a total is; the time that is left is guessed from the time that it took."""
+    sent, of = f"{tail.started:,}", ""
+    if repeated.total and tail.started:
+        left_s = min(left_s, tail.at_s * (repeated.total / tail.started - 1))
+        of = f" of {repeated.total:,}"
+    return f"about {max(0, left_s):.0f} s left, {sent}{of} requests, {tail.failed:,} failed"
 
 
 def _interrupt(child: Child) -> None:

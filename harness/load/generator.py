@@ -150,6 +150,9 @@ class Generator:
                 workers.create_task(self._worker(number, pace))
 
     async def _worker(self, number: int, pace: Workers) -> None:
+        most = self._job.visits_of(self._process, number)
+        if most == 0:
+            return
         ramp_ns = int(self._job.ramp_up_s * _S)
         begins_ns = self._start_ns + ramp_ns * number // pace.count
         ends_ns = begins_ns + int(pace.duration_s * _S)
@@ -158,19 +161,19 @@ class Generator:
         visitor = None if self._stopped else await self._visitor(number, random)
         if visitor is None:
             return
-        for scenario in self._choices():
+        for scenario in self._choices(most):
             if self._stopped or self._book.now() >= ends_ns:
                 return
             pause_s = await visitor.visit(scenario) + self._job.delay_s
             if pause_s:
                 await self._until(min(ends_ns, self._book.now() + int(pause_s * _S)))
 
-    def _choices(self) -> Iterator[Scenario | None]:
-        """Return the scenarios of a worker's visits; None: one to be picked."""
+    def _choices(self, most: int | None) -> Iterator[Scenario | None]:
+        """Return the scenarios of a worker's visits, `most` at most; None: one to be picked."""
         each: Iterator[Scenario | None] = (
             iter(self._scenarios.each) if self._job.single_run else repeat(None)
         )
-        return islice(each, self._job.max_runs)
+        return islice(each, most)
 
     # Open: visits at their times, whoever makes them.
 

@@ -31,6 +31,7 @@ from harness.load.book import Book
 from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenarios, load
+from harness.load.repeat import scenarios_of
 from harness.scenarios import PROCESS
 
 START_MARGIN_S = 0.05
@@ -74,7 +75,7 @@ def _host(job: Job, part: Part) -> None:
     arguments = job.arguments()
     with Guard(_noting(part, job), job.allow_hosts):
         os.environ["HARNESS_TARGET"] = job.target
-        scenarios = load(job.scenarios, Path(job.root), job.addresses, job.extensions)
+        scenarios = _scenarios(job)
         if job.single is not None:
             scenarios = scenarios.only(job.single)
         if job.verbose > 1:
@@ -86,6 +87,12 @@ def _host(job: Job, part: Part) -> None:
         finally:
             if job.processes > 1 or not board.has_finished(0):
                 _tear_down(scenarios)
+
+
+def _scenarios(job: Job) -> Scenarios:
+    if job.repeated is not None:
+        return scenarios_of(job.repeated, Path(job.root))
+    return load(job.scenarios, Path(job.root), job.addresses, job.extensions)
 
 
 def _noting(part: Part, job: Job) -> OnRefused:
@@ -211,6 +218,8 @@ def _generate(
             )
             # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
             uvloop.new_event_loop().run_until_complete(generator.run())
+        if scenarios.told is not None and (fact := scenarios.told(process)):
+            part.note(fact)
         if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
             with Guard(_noting(part, job), job.allow_hosts):
                 _tear_down(scenarios)

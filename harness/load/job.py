@@ -11,6 +11,7 @@ import msgspec
 from harness.load.address import Addresses
 from harness.pace import Pace, Rate, Workers
 from harness.plan import Load
+from harness.repeated import Repeated
 
 DEFAULT_STATSD = "udp://localhost:8125"
 
@@ -41,6 +42,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     verbose: int = 0
     allow_hosts: tuple[str, ...] = ()
     rebase: tuple[str, ...] = ()
+    repeated: Repeated | None = None
 
     @classmethod
     def of(
@@ -58,7 +60,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             single_run=load.single_run, stop_at_failure=load.stop_at_failure,
             delay_s=load.delay_s, ramp_up_s=load.ramp_up_s, seed=load.seed,
             extensions=load.extensions, verbose=load.verbose,
-            allow_hosts=allow_hosts, rebase=rebase,
+            allow_hosts=allow_hosts, rebase=rebase, repeated=load.repeated,
         )  # fmt: skip
 
     @property
@@ -72,6 +74,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def addresses(self) -> Addresses:
         """What the addresses in its scenarios mean."""
         return Addresses(self.target, rebase=self.rebase, allow_hosts=self.allow_hosts)
+
+    def visits_of(self, process: int, worker: int) -> int | None:
+        """Return how many visits a worker of a process makes at most; None: any number."""
+        if self.repeated is None:
+            return self.max_runs
+        return self.repeated.share(process + worker * self.processes)
 
     def arguments(self) -> Namespace:
         """Return what Molotov's fixtures call `args`: its command line's options by its names."""

@@ -27,6 +27,7 @@ import molotov.util
 from yarl import URL
 
 from harness.errors import HarnessError, UsageError, nearest
+from harness.facts import Fact
 from harness.load.address import Addresses
 from harness.load.failure import Places
 
@@ -58,7 +59,10 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Scenarios:
-    """What one file registered: scenarios sorted by name, fixtures (None: not there), listeners."""
+    """What one file registered: scenarios sorted by name, fixtures (None: not there), listeners.
+
+    `told`: what scenarios of our own have to say of one process, at its end.
+    """
 
     places: Places
     each: tuple[Scenario, ...]
@@ -70,6 +74,7 @@ class Scenarios:
     global_teardown: Callable[[], object] | None = None
     picker: Callable[[int, int], str] | None = None
     listeners: tuple[Callable[..., Awaitable[object]], ...] = ()
+    told: Callable[[int], Fact | None] | None = None
 
     def only(self, name: str) -> Scenarios:
         """Return these with one scenario left. Raises UsageError."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 from yarl import URL
 
+from harness.errors import HarnessError
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
@@ -34,6 +35,7 @@ uvicorn 5 s), since one that the server closes while a request is on its way loo
 """
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
+_LATER = frozenset({"allow_redirects", "max_redirects", "raise_for_status"})  # not of its bytes
 _MOST_ROUTES = 256  # addresses that a session knows by heart
 _SHOWN = 120  # bytes of an unwelcome answer
 
@@ -147,6 +149,10 @@ class Session:
         """Whether there are answers that were left open."""
         return bool(self._unread)
 
+    def give_up(self, error: HarnessError) -> None:
+        """Stop the whole load: `error` says why nothing can be learned by going on."""
+        self._book.give_up(error, Stop.CANCEL)
+
     async def finish(self, visit: Visit, error: BaseException | None) -> None:
         """Read or close what a visit, which ended by `error` or by itself, has left open."""
         for response, step in list(self._unread.items()):
@@ -195,7 +201,7 @@ class Session:
         try:
             if self._plain is None or route.bare is None:
                 raise NotPlainError(route.why_not)
-            return self._plain.form(route.bare, options) if options else route.bare
+            return self._plain.form(route.bare, options) if options.keys() - _LATER else route.bare
         except NotPlainError as error:
             self._book.by_aiohttp(str(error))
             return None
