@@ -66,7 +66,7 @@ class _Load(click.Command):
             for name in one.opts if not one.count
         }  # fmt: skip
         if any(is_address(one) and before not in valued for before, one in pairwise(["", *args])):
-            return repeat.verb.make_context(info_name, args, parent, **extra)
+            return repeat.verb.make_context(f"{info_name} URL", args, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 

@@ -45,13 +45,13 @@ _METHOD = re.compile(r"[A-Za-z]+\Z")
 
 def is_address(text: str) -> bool:
     """Tell whether an argument of ``harness load`` means an address, with its scheme or not."""
-    if re.match(r"https?://", text, re.IGNORECASE):
+    if text == "URL" or re.match(r"https?://", text, re.IGNORECASE):  # URL: as help writes it
         return True
     return bool(_SCHEMELESS.match(text)) and not Path(text).exists()
 
 
 @click.command()
-@click.argument("url")
+@click.argument("url", metavar="")  # its name is the command's
 @click.option("-n", "--total", type=click.IntRange(1), metavar="N", help="Requests in all.")
 @click.option(
     "-c",
@@ -120,16 +120,31 @@ def _address(text: str) -> tuple[str, str]:
     """Return origin and URL, without a fragment. Raises UsageError."""
     found = _ADDRESS.match(text)
     if found is None:
-        bare = _SCHEMELESS.match(text)
-        host = "" if bare is None or bare["host"] else "localhost"
+        raise _unreadable(text)
+    if "@" in found["origin"]:
         raise UsageError(
             "target/url",
-            f"cannot read the address {text!r}" + (": it has no scheme" if bare else ""),
-            next_step=f"harness load http://{host}{text}" if bare else
-            "write it as http://HOST:PORT/PATH, spaces as %20",
-        )  # fmt: skip
-    origin = read_url(found["origin"])
-    return origin, origin + (found["rest"] or "/")
+            "an address with credentials in it would put them into every report",
+            next_step="send them as a header: -H 'Authorization: Basic …'",
+        )
+    try:
+        origin = read_url(found["origin"])
+    except UsageError:
+        raise _unreadable(text) from None
+    rest = found["rest"]
+    return origin, f"{origin}{'' if rest.startswith('/') else '/'}{rest}"
+
+
+def _unreadable(text: str) -> UsageError:
+    step = "write it as http://HOST:PORT/PATH, spaces as %20"
+    bare = _SCHEMELESS.match(text)
+    if bare is None:
+        return UsageError("target/url", f"cannot read the address {text!r}", next_step=step)
+    return UsageError(
+        "target/url",
+        f"the address {text!r} has no scheme",
+        next_step=f"harness load http://{'' if bare['host'] else 'localhost'}{text}",
+    )
 
 
 def load_of_url(url: str, options: dict[str, Any]) -> Load:

@@ -54,7 +54,7 @@ def drive(
         part.note(_begun(load, target))
         _refuse_misfits(load)
         _refuse_foreign(target, job.allow_hosts)
-        _refuse_dead(target)
+        _refuse_dead(target, load)
         _run(job, env, tail, progress)
     # Outside the part: these problems are in the files of those who noted them.
     if tail.problems:
@@ -139,18 +139,21 @@ def _refuse_foreign(target: str, allow_hosts: tuple[str, ...]) -> None:
     Addresses(target, allow_hosts=allow_hosts).check(url)
 
 
-def _refuse_dead(target: str) -> None:
+def _refuse_dead(target: str, load: Load) -> None:
     """Raise TargetError where nothing accepts connections. Nothing is sent."""
     url = URL(target)
     try:
         socket.create_connection((str(url.host), url.port or 80), timeout=CONNECT_S).close()
     except OSError as error:
+        step = "start the service"
+        if load.repeated is None:
+            step += ", or name another with --target URL, or let the harness start it with "
+            step += "--app module:attr"
         raise TargetError(
             "target/dead",
             f"nothing answers at {target}: {error.strerror or error}",
             where=target,
-            next_step="start the service, or name another with --target URL, or let the harness "
-            "start it with --app module:attr",
+            next_step=step,
         ) from None
 
 

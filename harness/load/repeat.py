@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from harness.load.response import Response
 from harness.load.session import Session
 from harness.repeated import SCENARIO, Repeated
 
-GIVE_UP = 10
-"""After how many requests in vain, of one process, a target that never answered is given up."""
+GIVE_UP, GIVE_UP_S = 10, 30.0
+"""After so many requests in vain of one process, or seconds, a target that never answered is
+given up."""
 
 
 def scenarios_of(repeated: Repeated, root: Path) -> Scenarios:
@@ -26,10 +28,19 @@ def scenarios_of(repeated: Repeated, root: Path) -> Scenarios:
     repeat = Repeat(repeated, _body(repeated, root))
     entry = {"name": SCENARIO, "weight": 1, "delay": 0.0, "func": repeat.visit}
     entry |= {"args": (), "kw": {}}
-    place = Path(f"{repeated.method} {urlsplit(repeated.url).path or '/'}")
-    return Scenarios(
-        Places(place, root), (Scenario.of(entry),), setup=repeat.setup, told=repeat.told
-    )
+    places = _Places(f"{repeated.method} {urlsplit(repeated.url).path or '/'}", root)
+    return Scenarios(places, (Scenario.of(entry),), setup=repeat.setup, told=repeat.told)
+
+
+class _Places(Places):
+    """The only place that there is: the request."""
+
+    def __init__(self, request: str, root: Path) -> None:
+        super().__init__(Path(request), root)
+        self._request = request
+
+    def shown(self, file: str, line: int) -> str:
+        return self._request
 
 
 def _body(repeated: Repeated, root: Path) -> bytes:
@@ -60,6 +71,7 @@ class Repeat:
         self._server: str | None = None
         self._least, self._most = 0, -1
         self._in_vain = 0
+        self._began_s: float | None = None
 
     async def setup(self, worker_id: int, arguments: Namespace) -> dict[str, Any]:
         """Return the options of a connection's session: no cookies, so that requests are alike."""
@@ -71,6 +83,8 @@ class Repeat:
 
     async def visit(self, session: Session) -> None:
         """Send it once and wait for the whole answer, whatever its status."""
+        if self._began_s is None:
+            self._began_s = asyncio.get_running_loop().time()
         try:
             async with session.request(self._method, self._url, **self._options) as response:
                 pass
@@ -99,11 +113,12 @@ class Repeat:
     def _unanswered(self, session: Session, error: Exception) -> None:
         """Give the load up where its first requests were all in vain."""
         self._in_vain += 1
-        if self._server is None and self._in_vain == GIVE_UP:
+        took_s = asyncio.get_running_loop().time() - (self._began_s or 0)
+        if self._server is None and (self._in_vain >= GIVE_UP or took_s >= GIVE_UP_S):
             session.give_up(
                 TargetError(
                     "target/dead",
-                    f"none of the first {GIVE_UP} requests was answered; the last one: "
+                    f"not one of {self._in_vain} requests was answered; the last one: "
                     f"{type(error).__name__} {error}".rstrip(),
                     where=self._url,
                     next_step=f"see what curl says of it: curl -v {self._url}",
