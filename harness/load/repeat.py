@@ -22,6 +22,8 @@ GIVE_UP, GIVE_UP_S = 10, 30.0
 """After so many requests in vain of one process, or seconds, a target that never answered is
 given up."""
 
+_TRUST = "-k takes any certificate; SSL_CERT_FILE=FILE before the command trusts the one in FILE"
+
 
 def scenarios_of(repeated: Repeated, root: Path) -> Scenarios:
     """Return what a file with the one request would register. Raises UsageError for its body."""
@@ -121,6 +123,8 @@ class Repeat:
                     f"not one of {self._in_vain} requests was answered; the last one: "
                     f"{type(error).__name__} {error}".rstrip(),
                     where=self._url,
-                    next_step=f"see what curl says of it: curl -v {self._url}",
+                    next_step=_TRUST
+                    if isinstance(error, aiohttp.ClientSSLError)
+                    else f"see what curl says of it: curl -v {self._url}",
                 )
             )
