@@ -198,7 +198,7 @@ def _headers(given: tuple[str, ...], data: str | None) -> tuple[tuple[str, str],
     for text in given:
         found = _HEADER.match(text)
         if found is None:
-            name = text.partition(":")[0]  # the rest may be a secret
+            name = re.split(r"[\s:]", text, maxsplit=1)[0]  # the rest may be a secret
             raise _wrong(f"-H {name!r} is no header: expected 'NAME: VALUE'", "-H 'Accept: */*'")
         headers.append((found["name"], found["value"].rstrip()))
     if data is not None and "content-type" not in {name.lower() for name, _ in headers}:

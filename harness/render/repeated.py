@@ -5,7 +5,7 @@ A block for a terminal of 80 columns. All of it is computed from the request's r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from urllib.parse import urlsplit
 
@@ -36,8 +36,7 @@ def block(run: LoadRun, repeated: RepeatedRun, rows: Sequence[LoadRow]) -> list[
         *_counted("Statuses", row.statuses),
         *_counted("Failures", row.failures),
         "",
-        f"  Response time     {_times(times)}",
-        "",
+        *_times({"Response time": times}),
         *_beside(_served(times), _spread(times)),
         *_lacking(times),
     ]
@@ -100,15 +99,13 @@ def _counted(name: str, counts: dict[str, int]) -> Iterator[str]:
         yield f"  {name:<18}{line(told, 2 * _WIDTH)}"
 
 
-def _times(times: Histogram) -> str:
-    found = {
-        "min": times.min_ns if times.count else None,
-        "mean": times.mean_ns,
-        "sd": times.deviation_ns,
-        "median": _at(times, "50"),
-        "max": times.max_ns if times.count else None,
-    }
-    return "  ".join(f"{name} {_ms(value_ns)}" for name, value_ns in found.items())
+def _times(measured: Mapping[str, Histogram]) -> Iterator[str]:
+    """Lay out how long what took: a column for each figure."""
+    yield " " * 18 + "".join(f"{name:>10}" for name in ("min", "mean", "sd", "median", "max"))
+    for name, times in measured.items():
+        ends = (times.min_ns, times.max_ns) if times.count else (None, None)
+        each = (ends[0], times.mean_ns, times.deviation_ns, _at(times, "50"), ends[1])
+        yield f"  {name:<16}" + "".join(f"{_ms(value_ns):>10}" for value_ns in each)
 
 
 def _ms(value_ns: float | None) -> str:
