@@ -51,7 +51,7 @@ class Repeated(msgspec.Struct, frozen=True, kw_only=True):
         over = f"{requests} over {_counted(self.connections, 'connection')}"
         if self.total is None or self.connections == 1:
             return over
-        shares = dict.fromkeys(str(self.share(n)) for n in (0, self.connections - 1))
+        shares = dict.fromkeys(f"{self.share(n):,}" for n in (0, self.connections - 1))
         return f"{over} ({' or '.join(shares)} each)"
 
 
