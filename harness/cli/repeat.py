@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -77,6 +78,7 @@ def is_address(text: str) -> bool:
     metavar="'NAME: VALUE'",
     help="Send this, too; again.",
 )
+@click.option("-a", "--auth", metavar="USER:PASSWORD", help="Basic authentication.")
 @click.option(
     "--data", metavar="TEXT|@FILE", help="The body, as it is; a form, unless -H says else."
 )
@@ -125,7 +127,7 @@ def _address(text: str) -> tuple[str, str]:
         raise UsageError(
             "target/url",
             "an address with credentials in it would put them into every report",
-            next_step="send them as a header: -H 'Authorization: Basic …'",
+            next_step="leave them out, and send them: -a USER:PASSWORD",
         )
     try:
         origin = read_url(found["origin"])
@@ -156,8 +158,9 @@ def load_of_url(url: str, options: dict[str, Any]) -> Load:
         raise _wrong(f"{method!r} is no method of a request", "-m GET")
     repeated = Repeated(
         method=method, url=url, total=total, connections=connections,
-        headers=_headers(options["headers"], data), **_body(data), follows=options["location"],
-        verifies=not options["insecure"], timeout_s=float(options["timeout"]),
+        headers=_headers(options["headers"], options["auth"], data), **_body(data),
+        follows=options["location"], verifies=not options["insecure"],
+        timeout_s=float(options["timeout"]),
     )  # fmt: skip
     objectives = [parse_objective(text, Family.LOAD) for text in options["objectives"]]
     spoken_of = {objective.indicator for objective in objectives}
@@ -193,7 +196,9 @@ def _sized(options: dict[str, Any]) -> tuple[int | None, int | None, Fraction]:
     return total, min(connections, total or connections), duration or UNTIMED_S
 
 
-def _headers(given: tuple[str, ...], data: str | None) -> tuple[tuple[str, str], ...]:
+def _headers(
+    given: tuple[str, ...], auth: str | None, data: str | None
+) -> tuple[tuple[str, str], ...]:
     headers = []
     for text in given:
         found = _HEADER.match(text)
@@ -201,6 +206,10 @@ def _headers(given: tuple[str, ...], data: str | None) -> tuple[tuple[str, str],
             name = re.split(r"[\s:]", text, maxsplit=1)[0]  # the rest may be a secret
             raise _wrong(f"-H {name!r} is no header: expected 'NAME: VALUE'", "-H 'Accept: */*'")
         headers.append((found["name"], found["value"].rstrip()))
+    if auth is not None:
+        if ":" not in auth:
+            raise _wrong("-a takes a name and a password", "-a USER:PASSWORD")
+        headers.append(("Authorization", f"Basic {b64encode(auth.encode()).decode()}"))
     if data is not None and "content-type" not in {name.lower() for name, _ in headers}:
         headers.append(_DATA_TYPE)
     return tuple(headers)

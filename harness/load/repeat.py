@@ -68,6 +68,8 @@ class Repeat:
         self._options: dict[str, Any] = {"allow_redirects": repeated.follows}
         if body:
             self._options["data"] = body
+        if repeated.follows:  # there, of a request's, credentials are not sent to other origins
+            self._options["headers"] = list(repeated.headers)
         if not repeated.verifies:
             self._options["ssl"] = False
         self._server: str | None = None
@@ -77,9 +79,10 @@ class Repeat:
 
     async def setup(self, worker_id: int, arguments: Namespace) -> dict[str, Any]:
         """Return the options of a connection's session: no cookies, so that requests are alike."""
+        repeated = self._repeated
         return {
-            "headers": list(self._repeated.headers),
-            "timeout": aiohttp.ClientTimeout(total=self._repeated.timeout_s),
+            "headers": [] if repeated.follows else list(repeated.headers),
+            "timeout": aiohttp.ClientTimeout(total=repeated.timeout_s),
             "cookie_jar": aiohttp.DummyCookieJar(),
         }
 

@@ -64,11 +64,11 @@ def _right(run: LoadRun, repeated: RepeatedRun, row: LoadRow) -> list[tuple[str,
     return [
         ("Non-2xx responses", count(others)),
         ("Requests per second", figure(row.achieved_rate)),
+        ("  per minute", figure(60 * row.achieved_rate)),
         ("Time per request", figure(each, "ms")),
         ("  across all", figure(across, "ms")),
         ("Bodies received", _size(row.bytes_in)),
         ("Transfer rate", f"{_size(received_s)}/s"),
-        ("Processes", count(run.processes)),
     ]
 
 

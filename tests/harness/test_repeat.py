@@ -222,6 +222,13 @@ def test_a_body_makes_it_a_post_of_a_form_unless_something_else_is_said() -> Non
     assert other.headers == (("content-type", "application/json"),)
 
 
+def test_a_name_and_a_password_are_sent_as_basic_authentication() -> None:
+    found = load_of("-a", "Aladdin:open sesame").repeated  # RFC 7617, 2
+
+    assert found is not None
+    assert found.headers == (("Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -232,6 +239,7 @@ def test_a_body_makes_it_a_post_of_a_form_unless_something_else_is_said() -> Non
         ([URL, "--rate", "5", "--requests", "2"], "does not go with -c or --requests"),
         ([URL, "-H", "Authorization Bearer abc"], "expected 'NAME: VALUE'"),
         ([URL, "-H", "a: b\r\nc: d"], "expected 'NAME: VALUE'"),
+        ([URL, "-a", "secret"], "-a USER:PASSWORD"),
         ([URL, "-m", "GET /"], "no method"),
         ([URL, "-m", "connect"], "no method"),
         ([URL, "--data", "@nothing.json"], "there is no 'nothing.json'"),
@@ -241,7 +249,7 @@ def test_a_body_makes_it_a_post_of_a_form_unless_something_else_is_said() -> Non
         ([URL, "http://127.0.0.1/other"], "unexpected extra argument"),
         ([URL, "--objective", "p98 < x"], "plan/objective"),
         (["http://example.org/"], "--allow-host example.org"),
-        (["http://user:secret@127.0.0.1/"], "-H 'Authorization: Basic"),
+        (["http://user:secret@127.0.0.1/"], "-a USER:PASSWORD"),
         (["http://127.0.0.1:99999/"], "http://HOST:PORT/PATH"),
         (["http:///x"], "http://HOST:PORT/PATH"),
         (["http://127.0.0.1/a b"], "%20"),

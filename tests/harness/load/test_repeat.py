@@ -172,6 +172,22 @@ async def test_requests_are_alike_and_as_they_were_asked_for(
     assert b"cookie" not in head.lower()
 
 
+async def test_credentials_do_not_follow_a_redirect_to_another_origin(
+    tmp_path: Path, misbehaving: Callable[[Script], str]
+) -> None:
+    first: list[bytes] = []
+    second: list[bytes] = []
+    other = misbehaving(replying([answer(b"")], second))
+    url = misbehaving(replying([f"HTTP/1.1 302 Found\r\nLocation: {other}/\r\n"
+                                "Content-Length: 0\r\n\r\n".encode()], first))  # fmt: skip
+    headers = (("Authorization", "Basic abc"), ("X-Kept", "yes"))
+    await ran(tmp_path, url, total=1, follows=True, headers=headers)
+
+    assert b"Authorization: Basic abc" in first[0]
+    assert b"Authorization" not in second[0]
+    assert b"X-Kept: yes" in second[0]
+
+
 async def test_a_target_that_never_answers_is_given_up_early(
     tmp_path: Path, misbehaving: Callable[[Script], str]
 ) -> None:

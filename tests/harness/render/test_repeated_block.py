@@ -81,6 +81,7 @@ def test_the_first_line_states_the_total_and_the_request() -> None:
         "Failed requests   0 ",
         "Non-2xx responses   0\n",
         "Requests per second 500\n",
+        "  per minute        30,000\n",
         "Time per request    20 ms\n",  # of each connection: 10 x 2 s / 1,000
         "  across all        2 ms\n",
         "Bodies received     66.4 KiB\n",
