@@ -72,7 +72,7 @@ class _Load(click.Command):
 
 @click.command(
     cls=_Load,
-    help=f"{VERBS['load']}\n\nOf one address, without a scenario file: harness load URL --help",
+    help=f"{VERBS['load']}\n\nOf one URL, without a scenario file: harness load URL --help",
 )
 @click.argument("scenarios", required=False)
 @click.option("--target", metavar="URL", help="The address to load, instead of --app.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import socket
 import time
 from argparse import Namespace
@@ -19,7 +21,7 @@ from harness.evidence import Facts, Part
 from harness.facts import Answered, Problem, Snapshot
 from harness.load.board import Board
 from harness.load.book import Book
-from harness.load.drive import pace_text
+from harness.load.drive import drive, pace_text
 from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenarios
@@ -242,3 +244,21 @@ def test_a_load_of_one_request_says_its_total(
     repeated = Repeated(method="GET", url="http://a/", total=total, connections=connections)
 
     assert pace_text(Load("request", "", pace, (), repeated=repeated)) == told
+
+
+def test_progress_tells_how_far_the_total_is_and_guesses_what_is_left(
+    tmp_path: Path, service: Service
+) -> None:
+    repeated = Repeated(method="GET", url=service.url, total=30)
+    pace = Rate(Fraction(20), Fraction(3, 2))
+    told: list[str] = []
+    drive(
+        Load("request", "GET /", pace, (), repeated=repeated), target=service.url,
+        folder=tmp_path, root=tmp_path, env=os.environ, progress=told.append,
+    )  # fmt: skip
+
+    assert len(service.paths) == 30
+    assert told
+    assert re.fullmatch(
+        r"load request: (setting up|about \d s left, \d+ of 30 requests, 0 failed)", told[-1]
+    )
