@@ -5,12 +5,12 @@ A block for a terminal of 80 columns. All of it is computed from the request's r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from urllib.parse import urlsplit
 
 from harness.histogram import Histogram, samples_needed
-from harness.record import LoadRow, LoadRun, RepeatedRun
+from harness.record import Latency, LoadRow, LoadRun, RepeatedRun
 from harness.render.figures import MISSING, count, figure, span
 from harness.render.outline import plural
 from harness.render.plain import line
@@ -36,7 +36,7 @@ def block(run: LoadRun, repeated: RepeatedRun, rows: Sequence[LoadRow]) -> list[
         *_counted("Statuses", row.statuses),
         *_counted("Failures", row.failures),
         "",
-        *_times({"Response time": times}),
+        *_times(row, times),
         *_beside(_served(times), _spread(times)),
         *_lacking(times),
     ]
@@ -99,13 +99,20 @@ def _counted(name: str, counts: dict[str, int]) -> Iterator[str]:
         yield f"  {name:<18}{line(told, 2 * _WIDTH)}"
 
 
-def _times(measured: Mapping[str, Histogram]) -> Iterator[str]:
-    """Lay out how long what took: a column for each figure."""
+def _times(row: LoadRow, times: Histogram) -> Iterator[str]:
+    """Lay out how long what took: a column for each figure, empty where the record has it not."""
     yield " " * 18 + "".join(f"{name:>10}" for name in ("min", "mean", "sd", "median", "max"))
-    for name, times in measured.items():
-        ends = (times.min_ns, times.max_ns) if times.count else (None, None)
-        each = (ends[0], times.mean_ns, times.deviation_ns, _at(times, "50"), ends[1])
-        yield f"  {name:<16}" + "".join(f"{_ms(value_ns):>10}" for value_ns in each)
+    first: Latency | None = getattr(row, "first_byte_ms", None)  # no record of before has it
+    if first is not None and first.count:
+        told = ("", *(figure(value, "ms") for value in (first.mean, first.p50, first.max)))
+        yield _columns("First byte", (*told[:2], "", *told[2:]))
+    ends = (times.min_ns, times.max_ns) if times.count else (None, None)
+    each = (ends[0], times.mean_ns, times.deviation_ns, _at(times, "50"), ends[1])
+    yield _columns("Response time", map(_ms, each))
+
+
+def _columns(name: str, texts: Iterable[str]) -> str:
+    return f"  {name:<16}" + "".join(f"{text:>10}" for text in texts)
 
 
 def _ms(value_ns: float | None) -> str:

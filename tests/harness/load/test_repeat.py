@@ -202,6 +202,16 @@ async def test_a_target_that_never_answers_is_given_up_early(
     assert outcome.answers == []
 
 
+async def test_a_target_that_takes_too_long_to_answer_anything_is_given_up(
+    tmp_path: Path, misbehaving: Callable[[Script], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.load.repeat.GIVE_UP_S", 0.0)
+    outcome = await ran(tmp_path, misbehaving(lambda connection: None), total=5)
+
+    assert "not one of 1 requests" in outcome.problems[0].message
+    assert outcome.requests.failed == 1
+
+
 async def test_a_target_that_answered_once_is_not_given_up(
     tmp_path: Path, misbehaving: Callable[[Script], str]
 ) -> None:

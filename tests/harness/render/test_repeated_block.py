@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.facts import HistogramFact
 from harness.histogram import Histogram
 from harness.judge.series import latency as described
-from harness.record import LoadRow, LoadRun, Record, RepeatedRun
+from harness.record import Latency, LoadRow, LoadRun, Record, RepeatedRun
 from harness.render import repeated, text
 from tests.harness.render.conftest import load_row, load_run
 
@@ -97,6 +97,24 @@ def test_the_first_line_states_the_total_and_the_request() -> None:
 )
 def test_a_thousand_answers_have_every_figure(told: str) -> None:
     assert told in block(row(THOUSAND))
+
+
+class Later(LoadRow, frozen=True, kw_only=True):
+    """A row of a record that tells when first bytes came."""
+
+    first_byte_ms: Latency | None = None
+
+
+def test_where_the_record_has_first_bytes_they_stand_above_the_whole_answers() -> None:
+    measured = row(THOUSAND)
+    fields = {name: getattr(measured, name) for name in measured.__struct_fields__}
+    first = described(times(*[n / 20 for n in range(1, 1001)]))
+    shown = block(Later(**{**fields, "first_byte_ms": first})).splitlines()
+
+    (number,) = (n for n, told in enumerate(shown) if told.startswith("  Response time"))
+    assert shown[number - 1] == (
+        "  First byte                   25.0 ms             25.0 ms     50 ms"
+    )
 
 
 def test_it_fits_on_a_terminal() -> None:
