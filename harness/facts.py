@@ -117,6 +117,15 @@ class StubUse(msgspec.Struct, tag="stub", frozen=True, kw_only=True):
     calls: int
 
 
+class RequestBegun(msgspec.Struct, frozen=True, kw_only=True):
+    """The one request of a load without a scenario file. None: as many as time, or a rate, asks."""
+
+    method: str
+    url: str
+    total: int | None
+    connections: int | None
+
+
 class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     """What a load was asked to do. `asked_rate` in visits per second; None: a closed pace.
 
@@ -138,6 +147,16 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     stop_at_failure: bool = False
     warm_up_s: float = 0.0
     in_flight: int | None = None
+    request: RequestBegun | None = None
+
+
+class Answered(msgspec.Struct, tag="answered", frozen=True, kw_only=True):
+    """What the answers to it looked like to one process: their `Server`, their bodies' length."""
+
+    process: int
+    server: str
+    least_bytes: int
+    most_bytes: int
 
 
 class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
@@ -434,6 +453,7 @@ Fact = (
     | Failed
     | Rehearsed
     | Slow
+    | Answered
     | StockRan
     | GatesBegun
     | Inspected

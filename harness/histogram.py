@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -29,6 +29,12 @@ def _index(value_us: int) -> int:
     """Return the number of the bucket that holds `value_us`."""
     shift = max(0, value_us.bit_length() - 11)
     return shift * _HALF + (value_us >> shift)
+
+
+def _middle_ns(index: int) -> int:
+    """Return the middle of what bucket `index` holds."""
+    shift = max(0, index // _HALF - 1)
+    return (_highest_us(index) + 1) * _UNIT_NS - (_UNIT_NS << shift) // 2
 
 
 def _highest_us(index: int) -> int:
@@ -112,6 +118,24 @@ class Histogram:
     def mean_ns(self) -> float | None:
         """The arithmetic mean, from the exact sum; None without values."""
         return self.total_ns / self.count if self.count else None
+
+    def each(self) -> Iterator[tuple[int, int]]:
+        """Give, from the fastest on, the middle of each bucket in ns, and how many it holds."""
+        for index in sorted(self.buckets):
+            yield _middle_ns(index), self.buckets[index]
+
+    @property
+    def deviation_ns(self) -> float | None:
+        """The sample standard deviation; None below two values.
+
+        From the buckets' middles: each value is taken to be off by at most half a bucket, which
+        is 0.5 µs, or a two thousandth of the value where that is more.
+        """
+        mean_ns = self.mean_ns
+        if mean_ns is None or self.count < 2:
+            return None
+        squares = sum(times * (middle_ns - mean_ns) ** 2 for middle_ns, times in self.each())
+        return math.sqrt(squares / (self.count - 1))
 
     def __iadd__(self, other: Histogram) -> Histogram:
         if not other.count:

@@ -16,6 +16,7 @@ from harness.grant import Grant
 from harness.manners import Manners
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
 from harness.pace import Pace
+from harness.repeated import Repeated
 from harness.secret import Variable
 from harness.target import AppPath, Target, TargetKind, read_url, refuse_foreign
 from harness.waiver import Waiver
@@ -109,6 +110,7 @@ class Load:
     No objective speaks of what is due in the first `warm_up_s`.
     `visits` bounds the load in all; of an open one, `in_flight` visits at most are under way in a
     process at once; `stop_when_lost`: it ends once one of its objectives cannot be met any more.
+    `repeated` is sent in place of a scenario file, which `scenarios` only names then.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Load:
     steps: tuple[str, ...] = ()
     verbose: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
+    repeated: Repeated | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,22 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     machine: Shares | None
 
 
+class RepeatedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The one request of a load without a scenario file, and what its answers looked like.
+
+    `total` and `connections` are what was asked for; null: what time, or a rate, asks. `server`
+    is the answers' header of that name, the lengths are of their bodies; null: nothing answered.
+    """
+
+    method: str
+    url: str
+    total: int | None
+    connections: int | None
+    server: str | None
+    least_bytes: int | None
+    most_bytes: int | None
+
+
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     """One load as a whole. `queueing_visible` is false for a closed pace, where due is sent.
 
@@ -177,7 +193,8 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     `rehearsed` has the scenarios that passed once before the load, and how many visits that took.
     `blocked_ms` is how long visits that were due waited for room, of those that did (None: none
     did), `turned_away` how many were due and never started, `stopped_by` names the objective that
-    was lost, where that ended the load early.
+    was lost, where that ended the load early. `repeated` is null where a scenario file says what
+    is sent.
     """
 
     load: str
@@ -199,6 +216,7 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     blocked_ms: Latency | None = None
     turned_away: int = 0
     stopped_by: str = ""
+    repeated: RepeatedRun | None = None
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):

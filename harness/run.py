@@ -209,7 +209,8 @@ class Run:
         part = f"molotov-{load.name}" if stock else f"load-{load.name}"
         drive = self._stock if stock else self._drive
         target = target or self.plan.address_of(load)
-        self.say(f"load {load.name}: {pace_text(load)}")
+        told = f"load {load.name}: {pace_text(load)}"
+        self.say(told if load.repeated is None else f"{pace_text(load)}: {load.scenarios}")
         try:
             if target is not None:
                 live = self.plan.live.urls if self.plan.live else ()

@@ -6,16 +6,19 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from harness.cli import VERBS, say
+from harness.cli import VERBS, repeat, say
 from harness.cli.config import DEFAULT_TEST, read_test
+from harness.cli.repeat import is_address
 from harness.cli.request import (
     Live,
+    Number,
     allow_option,
     app_option,
     begin,
@@ -42,29 +45,6 @@ from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
 from harness.template import parsed as templates_of
 
-
-class Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
-    """A decimal number, kept exact: above zero, or `or_zero`."""
-
-    name = "number"
-
-    def __init__(self, *, or_zero: bool = False) -> None:
-        self._or_zero = or_zero
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> Fraction:
-        """Read it, or say what it must be."""
-        try:
-            number = Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            number = Fraction(-1)
-        if number < 0 or not (number or self._or_zero):
-            least = "from 0 on" if self._or_zero else "above 0"
-            self.fail(f"{value!r} is not a number {least}", param, context)
-        return number
-
-
 DEFAULT_FILE = "loadtest.py"
 """What is run where the command names nothing and there is no plan, as Molotov does."""
 
@@ -85,7 +65,27 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
     return click.option(f"--{name}", hidden=True, **kind)
 
 
-@click.command(help=VERBS["load"])
+class _Load(click.Command):
+    """A load of scenarios or, where an address is given in their place, of one request."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:  # fmt: skip
+        """Read the arguments as those of `repeat`'s command, if an address is among them."""
+        valued = {
+            name for one in self.params if isinstance(one, click.Option) and not one.is_flag
+            for name in one.opts if not one.count
+        }  # fmt: skip
+        if any(is_address(one) and before not in valued for before, one in pairwise(["", *args])):
+            return repeat.verb.make_context(f"{info_name} URL", args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(
+    cls=_Load,
+    help=f"{VERBS['load']}\n\nOf one URL, without a scenario file: harness load URL --help",
+)
 @click.argument("scenarios", required=False)
 @click.option("--target", metavar="URL", help="The address to load, instead of --app.")
 @app_option

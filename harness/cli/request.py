@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,6 +26,29 @@ from harness.run import RUN_VARIABLE, Run, judge, publish
 from harness.target import Target, TargetKind
 
 PLAN = "harness.toml"
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
+    """A decimal number, kept exact: above zero, or `or_zero`."""
+
+    name = "number"
+
+    def __init__(self, *, or_zero: bool = False) -> None:
+        self._or_zero = or_zero
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Fraction:
+        """Read it, or say what it must be."""
+        try:
+            number = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            number = Fraction(-1)
+        if number < 0 or not (number or self._or_zero):
+            least = "from 0 on" if self._or_zero else "above 0"
+            self.fail(f"{value!r} is not a number {least}", param, context)
+        return number
+
 
 plan_option = click.option("--plan", "plan_file", metavar="FILE", help=f"The plan; else {PLAN}.")
 profile_option = click.option("--profile", metavar="NAME", help="Of the plan: where it runs.")

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
 from harness.facts import Fact, PytestEnded, StubUse
-from harness.judge import Judgement, divergence, functional, gates, load, stock, unknown
+from harness.judge import Judgement, divergence, functional, gates, load, repeated, stock, unknown
 from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Notice, Omission, Record
 from harness.verdict import Finding, Outcome, verdict
 from harness.waiver import applied
@@ -49,7 +49,7 @@ class _Folded:
         elif part.startswith("load-"):
             told, run, rows = load.judge(part, found, facts.below(part))
             self.rows.extend(rows)
-            self.loads.extend([run] if run else [])
+            self.loads.extend([repeated.told(run, found, facts.below(part))] if run else [])
         elif part.startswith("molotov-"):
             told = stock.judge(part, found, facts.below(part))
         else:
@@ -172,7 +172,8 @@ def _passed(
         targets = " and ".join(dict.fromkeys(row.target for row in tests))
         said.append(f"{_some(sum(row.passed for row in tests), 'test')} passed ({targets})")
     if loads:
-        said.append(f"{_some(sum(run.visits_started for run in loads), 'visit')} under load")
+        noun = "request" if all(run.repeated for run in loads) else "visit"
+        said.append(f"{_some(sum(run.visits_started for run in loads), noun)} under load")
     if gate_rows:
         said.append(f"{_some(len(gate_rows), 'limit')} kept")
     return said

@@ -17,14 +17,15 @@ from yarl import URL
 
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Part
-from harness.facts import Fact, LoadBegun, LoadStopped, Problem, Snapshot
+from harness.facts import Fact, LoadBegun, LoadStopped, Problem, RequestBegun, Snapshot
 from harness.judge.lost import Prospect
 from harness.leash import Child
 from harness.load.address import Addresses
 from harness.load.board import DRAIN_S, REHEARSAL_S
 from harness.load.job import Job
-from harness.pace import UNTIMED_S, Rate, Stages, Workers, is_open, peak
+from harness.pace import UNTIMED_S, Rate, Stages, Workers, duration_text, is_open, peak
 from harness.plan import MOST_IN_FLIGHT, Load
+from harness.repeated import Repeated
 from harness.schedule import schedule
 
 SET_UP_S = 30.0
@@ -59,7 +60,7 @@ def drive(
         part.note(begun)
         _refuse_misfits(load)
         _refuse_foreign(target, job.allow_hosts)
-        _refuse_dead(target)
+        _refuse_dead(target, load)
         _run(job, env, tail, progress, begun.duration_s)
         if tail.lost:
             part.note(LoadStopped(objective=tail.lost, at_s=tail.lost_at_s))
@@ -72,6 +73,8 @@ def drive(
 
 def pace_text(load: Load) -> str:
     """Say in words what a load was asked for: its pace, and what else bounds it."""
+    if load.repeated is not None:
+        return _repeated_text(load, load.repeated)
     counted = ["each scenario once"] if load.single_run else []
     if load.visits is not None:
         counted.append(f"at most {load.visits} visit{'' if load.visits == 1 else 's'} in all")
@@ -83,6 +86,16 @@ def pace_text(load: Load) -> str:
     return ", ".join([pace, *counted])
 
 
+def _repeated_text(load: Load, repeated: Repeated) -> str:
+    pace = load.pace
+    told = str(repeated)
+    if isinstance(pace, Rate):
+        told += f", {pace}"
+    elif pace.duration_s < UNTIMED_S:
+        told += f" for {'at most ' if repeated.total else ''}{duration_text(pace.duration_s)}"
+    return f"{told}, {load.processes} processes" if load.processes > 1 else told
+
+
 def _begun(load: Load, target: str) -> LoadBegun:
     pace = load.pace
     visits, asked = _most(load), None
@@ -92,11 +105,17 @@ def _begun(load: Load, target: str) -> LoadBegun:
         visits, duration_s = due.arrivals, due.ends_ns / 1e9
         mean = float(f"{visits / duration_s:.4g}")  # of stages, to be read beside what was reached
         asked = float(pace.per_second) if isinstance(pace, Rate) else mean
+    request = None
+    if (one := load.repeated) is not None:
+        visits = visits if is_open(pace) else one.total
+        request = RequestBegun(
+            method=one.method, url=one.url, total=one.total, connections=one.connections
+        )
     return LoadBegun(
         load=load.name, scenarios=load.scenarios, target=target, pace=pace_text(load),
         duration_s=duration_s, processes=load.processes, asked_rate=asked, visits=visits,
         objectives=tuple(objective.text for objective in load.objectives),
-        stop_at_failure=load.stop_at_failure, warm_up_s=load.warm_up_s,
+        stop_at_failure=load.stop_at_failure, warm_up_s=load.warm_up_s, request=request,
         in_flight=(load.in_flight or MOST_IN_FLIGHT) if is_open(pace) else None,
     )  # fmt: skip
 
@@ -141,18 +160,21 @@ def _refuse_foreign(target: str, allow_hosts: tuple[str, ...]) -> None:
     Addresses(target, allow_hosts=allow_hosts).check(url)
 
 
-def _refuse_dead(target: str) -> None:
+def _refuse_dead(target: str, load: Load) -> None:
     """Raise TargetError where nothing accepts connections. Nothing is sent."""
     url = URL(target)
     try:
         socket.create_connection((str(url.host), url.port or 80), timeout=CONNECT_S).close()
     except OSError as error:
+        step = "start the service"
+        if load.repeated is None:
+            step += ", or name another with --target URL, or let the harness start it with "
+            step += "--app module:attr"
         raise TargetError(
             "target/dead",
             f"nothing answers at {target}: {error.strerror or error}",
             where=target,
-            next_step="start the service, or name another with --target URL, or let the harness "
-            "start it with --app module:attr",
+            next_step=step,
         ) from None
 
 
@@ -194,7 +216,7 @@ def _follow(
         if now - told >= _PROGRESS_S:
             told += _PROGRESS_S
             tail.read()
-            progress(f"load {job.name}: {_so_far(tail, lasts_s)}")
+            progress(f"load {job.name}: {_so_far(job, tail, lasts_s)}")
             if tail.finds_lost():
                 os.kill(child.pid, signal.SIGUSR1)  # its host: let the visits under way end
         if now - began > limit_s:
@@ -206,14 +228,25 @@ def _follow(
             )
 
 
-def _so_far(tail: Tail, lasts_s: float) -> str:
+def _so_far(job: Job, tail: Tail, lasts_s: float) -> str:
     left_s = lasts_s - tail.at_s
     if not tail.at_s:
         return "setting up"
     when = f"{left_s:.0f} s left" if left_s > 0 else "waiting for the visits under way"
+    if job.repeated is not None:
+        return _repeated_so_far(job.repeated, tail, left_s)
     if lasts_s >= UNTIMED_S:
         when = f"{tail.at_s:.0f} s"
     return f"{when}, {tail.started} visits, {tail.failed} failed"
+
+
+def _repeated_so_far(repeated: Repeated, tail: Tail, left_s: float) -> str:
+    """Say how far a total is; the time that is left is guessed from the time that it took."""
+    sent, of = f"{tail.started:,}", ""
+    if repeated.total and tail.started:
+        left_s = min(left_s, tail.at_s * (repeated.total / tail.started - 1))
+        of = f" of {repeated.total:,}"
+    return f"about {max(0, left_s):.0f} s left, {sent}{of} requests, {tail.failed:,} failed"
 
 
 def _interrupt(child: Child) -> None:

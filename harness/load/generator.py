@@ -170,9 +170,12 @@ class Generator:
 
     async def _worker(self, number: int) -> None:
         """Be a worker: at work whenever the pace has so many of them."""
+        most = self._job.visits_of(self._process, number)
+        if most == 0:
+            return
         begins_ns = self._start_ns + self._ramp_ns * number // math.ceil(peak(self._pace))
         random = Random(f"{self._job.seed}/{self._process}/{number}")  # noqa: S311
-        visitor, choices = None, self._choices()
+        visitor, choices = None, self._choices(most)
         for turn_ns, until_ns in turns(self._pace, number):
             await self._until(begins_ns + turn_ns)
             if self._over:
@@ -196,12 +199,12 @@ class Generator:
                 await self._until(min(until_ns, self._book.now() + int(pause_s * _S)))
         return True
 
-    def _choices(self) -> Iterator[Scenario | None]:
-        """Return the scenarios of a worker's visits; None: one to be picked."""
+    def _choices(self, most: int | None) -> Iterator[Scenario | None]:
+        """Return the scenarios of a worker's visits, `most` at most; None: one to be picked."""
         each: Iterator[Scenario | None] = (
             iter(self._scenarios.each) if self._job.single_run else repeat(None)
         )
-        return islice(each, self._job.max_runs)
+        return islice(each, most)
 
     # Open: visits at their times, whoever makes them.
 

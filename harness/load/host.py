@@ -32,6 +32,7 @@ from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenarios, load
 from harness.load.rehearsal import Rehearsal
+from harness.load.repeat import scenarios_of
 from harness.scenarios import PROCESS
 from harness.tally import WARM_UP
 
@@ -76,7 +77,7 @@ def _host(job: Job, part: Part) -> None:
     arguments = job.arguments()
     with Guard(_noting(part, job), job.allow_hosts):
         os.environ["HARNESS_TARGET"] = job.target
-        scenarios = load(job.scenarios, Path(job.root), job.addresses, job.extensions)
+        scenarios = _scenarios(job)
         if job.single is not None:
             scenarios = scenarios.only(job.single)
         if job.warm_up_s:
@@ -102,6 +103,12 @@ def _refuse_lookalikes(scenarios: Scenarios, job: Job) -> None:
                 where=job.scenarios,
                 next_step="give the scenario another name, or leave out the warm-up",
             )
+
+
+def _scenarios(job: Job) -> Scenarios:
+    if job.repeated is not None:
+        return scenarios_of(job.repeated, Path(job.root))
+    return load(job.scenarios, Path(job.root), job.addresses, job.extensions)
 
 
 def _noting(part: Part, job: Job) -> OnRefused:
@@ -203,10 +210,12 @@ def _generate(
             )
             # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
             loop = uvloop.new_event_loop()
-            if process == 0 and not job.single_run:  # on the same loop: what it makes may be bound
+            if process == 0 and job.is_rehearsed:  # on the same loop: what it makes may be bound
                 rehearsal = Rehearsal(job, scenarios, arguments, board=board, part=part)
                 loop.run_until_complete(rehearsal.run())
             loop.run_until_complete(generator.run())
+        if scenarios.told is not None and (fact := scenarios.told(process)):
+            part.note(fact)
         if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
             with Guard(_noting(part, job), job.allow_hosts):
                 scenarios.end()

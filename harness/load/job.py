@@ -11,6 +11,7 @@ import msgspec
 from harness.load.address import Addresses
 from harness.pace import is_open, parse_pace, peak
 from harness.plan import MOST_IN_FLIGHT, Load
+from harness.repeated import Repeated
 
 TRIES = 3
 """How often a scenario of a load that tolerates failures may be visited until it passed once."""
@@ -48,6 +49,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     verbose: int = 0
     allow_hosts: tuple[str, ...] = ()
     rebase: tuple[str, ...] = ()
+    repeated: Repeated | None = None
 
     @classmethod
     def of(
@@ -64,8 +66,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             seed=load.seed, visits=load.visits, in_flight=load.in_flight or MOST_IN_FLIGHT,
             tries=TRIES if any(one.tolerates_failures for one in load.objectives) else 1,
             extensions=load.extensions, steps=load.steps, verbose=load.verbose,
-            allow_hosts=allow_hosts, rebase=rebase,
+            allow_hosts=allow_hosts, rebase=rebase, repeated=load.repeated,
         )  # fmt: skip
+
+    @property
+    def is_rehearsed(self) -> bool:
+        """Whether each scenario is to pass once before the load: of a total, all are counted."""
+        return self.repeated is None and not self.single_run
 
     def quota(self, process: int) -> float:
         """Return how many visits one process makes at most, at a closed pace; else infinity.
@@ -82,6 +89,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return Addresses(
             self.target, rebase=self.rebase, allow_hosts=self.allow_hosts, steps=self.steps
         )
+
+    def visits_of(self, process: int, worker: int) -> int | None:
+        """Return how many visits a worker of a process makes at most; None: any number."""
+        if self.repeated is None:
+            return self.max_runs
+        return self.repeated.share(process + worker * self.processes)
 
     def arguments(self) -> Namespace:
         """Return what Molotov's fixtures call `args`: its command line's options by its names."""

@@ -31,6 +31,7 @@ import molotov.util
 from yarl import URL
 
 from harness.errors import HarnessError, UsageError, nearest
+from harness.facts import Fact
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.failure import Places
 
@@ -65,7 +66,10 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Scenarios:
-    """What one file registered: scenarios sorted by name, fixtures (None: not there), listeners."""
+    """What one file registered: scenarios sorted by name, fixtures (None: not there), listeners.
+
+    `told`: what scenarios of our own have to say of one process, at its end.
+    """
 
     places: Places
     each: tuple[Scenario, ...]
@@ -77,6 +81,7 @@ class Scenarios:
     global_teardown: Callable[[], object] | None = None
     picker: Callable[[int, int], str] | None = None
     listeners: tuple[Callable[..., Awaitable[object]], ...] = ()
+    told: Callable[[int], Fact | None] | None = None
 
     def begin(self, arguments: Namespace) -> None:
         """Run ``global_setup``. Raises HarnessError."""

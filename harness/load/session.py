@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 from yarl import URL
 
+from harness.errors import HarnessError
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
@@ -35,6 +36,7 @@ uvicorn 5 s), since one that the server closes while a request is on its way loo
 """
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
+_LATER = frozenset({"allow_redirects", "max_redirects", "raise_for_status"})  # not of its bytes
 _MOST_ROUTES = 256  # addresses that a session knows by heart
 
 
@@ -152,6 +154,10 @@ class Session:
         """The running loop, as Molotov documents it; aiohttp's own warns that it will go."""
         return asyncio.get_running_loop()
 
+    def give_up(self, error: HarnessError) -> None:
+        """Stop the whole load: `error` says why nothing can be learned by going on."""
+        self._book.give_up(error, Stop.CANCEL)
+
     async def finish(self, visit: Visit, error: BaseException | None) -> None:
         """Read or close what a visit, which ended by `error` or by itself, has left open."""
         for response, step in list(self.unread.items()):
@@ -203,7 +209,7 @@ class Session:
         try:
             if self._plain is None or route.bare is None:
                 raise NotPlainError(route.why_not)
-            return self._plain.form(route.bare, options)
+            return self._plain.form(route.bare, options) if options.keys() - _LATER else route.bare
         except NotPlainError as error:
             self._book.by_aiohttp(str(error))
             return None

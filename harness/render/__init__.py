@@ -3,6 +3,7 @@
     text      the summary on a terminal       figures   numbers as words, never across a limit
     html      the page that decides           plain     hostile text made harmless to look at
     svg       its charts                      outline   what every report says of a record
+    repeated  one request's figures, for text
 
 A report is a function of the record alone: it can be drawn again from a saved one.
 """

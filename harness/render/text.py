@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.record import FunctionalRow, LoadRow, Record
-from harness.render import examples, outline
+from harness.render import examples, outline, repeated
 from harness.render.believed import believed
 from harness.render.figures import count, exact, figure, span
 from harness.render.outline import Capped, Gap, Load, plural
@@ -131,6 +131,10 @@ def _tests(rows: Sequence[FunctionalRow], paint: _Paint) -> list[str]:
 
 
 def _load(load: Load, paint: _Paint) -> list[str]:
+    if load.run and load.run.repeated:
+        heading, *told = repeated.block(load.run, load.run.repeated, load.rows)
+        notes = _load_notes(load, Capped((), 0))
+        return [paint.heading(heading), *told, *(f"  {note}" for note in notes)]
     rows = Capped.of(load.rows, _MOST_ROWS)
     run = load.run
     asked = line(f"{run.pace} against {run.target}", 2 * _WIDTH) if run else "nothing else recorded"

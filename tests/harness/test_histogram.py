@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import statistics
 from fractions import Fraction
 
 import pytest
@@ -108,3 +110,30 @@ def test_a_percentile_needs_so_many_samples_that_it_is_not_the_maximum(
     percentile: str, needed: int
 ) -> None:
     assert samples_needed(Fraction(percentile) / 100) == needed
+
+
+@given(st.lists(st.integers(0, 10_000_000_000), min_size=2, max_size=200))
+def test_a_deviation_is_off_by_no_more_than_half_a_bucket(values: list[int]) -> None:
+    found = Histogram()
+    for value in values:
+        found.record(value)
+    off_ns = max(500, max(values) / 2_000) * math.sqrt(len(values) / (len(values) - 1))
+
+    assert found.deviation_ns == pytest.approx(statistics.stdev(values), abs=off_ns + 1)
+
+
+def test_a_deviation_needs_two_values() -> None:
+    found = Histogram()
+    found.record(5)
+
+    assert found.deviation_ns is None
+
+
+@given(st.integers(0, 3_599_000_000_000))
+def test_a_value_is_within_half_a_bucket_of_its_buckets_middle(value: int) -> None:
+    found = Histogram()
+    found.record(value)
+    ((middle_ns, times),) = found.each()
+
+    assert times == 1
+    assert abs(middle_ns - value) <= max(500, value / 2_000 + 1)

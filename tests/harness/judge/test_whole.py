@@ -67,13 +67,19 @@ def test_a_whole_run_without_anything_bad_passes() -> None:
 def test_the_headline_of_a_pass_names_all_that_it_rests_on() -> None:
     tested = folded("functional-served", functional_served=served("passed")).functional
     limits = folded("gates", gates=gates()).gates
-    loads: Any = [SimpleNamespace(visits_started=310)]
+    loads: Any = [SimpleNamespace(visits_started=310, repeated=None)]
     stock = Finding(slug="load/stock", outcome=Outcome.PASS, where="a.py", message="2 succeeded")
 
     assert headline(Outcome.PASS, [stock], tested, loads, limits) == (
         "1 test passed (served); 310 visits under load; 1 limit kept; "
         "1 file under the stock molotov"
     )
+
+
+def test_visits_of_one_request_are_called_requests() -> None:
+    loads: Any = [SimpleNamespace(visits_started=310, repeated="GET /")]
+
+    assert headline(Outcome.PASS, [], [], loads, []) == "310 requests under load"
 
 
 def test_a_part_that_was_asked_for_and_is_not_there_is_unknown() -> None:
