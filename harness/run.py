@@ -107,10 +107,9 @@ class Run:
         self.folder.refuse_second(part)
         self.say(f"functional tests, {target}")
         module = ["pytest", *self._plugin_options(target), *options, *paths]
-        code = python_files(self.root, self.plan.gates.paths) if self.plan.gates else ()
-        data = self.folder.path / "coverage"
         argv = _plain(module)
-        if code and target.kind is not TargetKind.LIVE:  # there, none of it runs in our process
+        if code := self._measured(target):
+            data = self.folder.path / "coverage"
             argv = measured(module, data=data, part=part, root=self.root, files=code)
         with contextlib.ExitStack() as closing:
             log = self.folder.path / "logs" / f"{part}.log"
@@ -136,6 +135,16 @@ class Run:
         self._note_exit(part, status)
         self._raise_usage(part)
         return part
+
+    def _measured(self, target: Target) -> Sequence[str]:
+        """Return the files whose coverage this run's gates may ask for: measuring is not free.
+
+        Of a live target, none of them runs in our process.
+        """
+        gates = self.plan.gates
+        if gates is None or "gates" not in self.folder.identity.asked:
+            return ()
+        return () if target.kind is TargetKind.LIVE else python_files(self.root, gates.paths)
 
     def _redact(self, log: Path) -> None:
         """Take the secrets out of what pytest printed, or all of it where there is no room."""

@@ -224,6 +224,7 @@ def test_a_suite_that_skips_everything_is_unknown(project: Project) -> None:
     )
 
     assert project.harness("test", "--target", "inproc")[0] == 2
+    assert not list(project.root.glob("reports/*/coverage/.*"))  # which no gate could ask for
 
 
 def test_a_scenario_that_always_fails_exits_1_quietly_or_not(project: Project) -> None:
@@ -342,6 +343,7 @@ def test_commands_of_one_run_share_a_folder_and_the_report_misses_what_was_not_r
     shared = {"HARNESS_RUN": "one"}
 
     assert project.harness("test", "--target", "inproc", **shared)[0] == 0
+    assert list(project.root.glob("reports/one/coverage/.*"))
     code, output = project.harness("report", **shared)
 
     assert code == 2
