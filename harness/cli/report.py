@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli import VERBS
-from harness.cli.request import json_option, refuse_unwritable, reports_option, show
+from harness.cli import VERBS, outputs
+from harness.cli.request import json_option, reports_option, show
 from harness.evidence import RunFolder
 from harness.run import judge, newest
 
@@ -18,6 +18,6 @@ from harness.run import judge, newest
 @json_option
 def verb(folder: str | None, reports: str, json_file: str | None) -> int:
     """Judge a run again."""
-    refuse_unwritable(json_file)
+    outputs.refuse(json_file)
     found = RunFolder(Path(folder)) if folder else newest(Path(reports))
     return show(found, judge(found), json_file, publishing=True)
