@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,7 +25,7 @@ from urllib.parse import urlsplit
 import msgspec
 from packaging.requirements import Requirement
 
-from harness import leash
+from harness import leash, matrix, tox, workflow
 from harness.errors import HarnessError, UsageError
 from harness.evidence import environment, problem
 from harness.facts import Problem
@@ -85,7 +87,7 @@ def _of(error: HarnessError | Problem, about: str = "", exit_code: int = 2) -> C
 
 
 def surroundings(root: Path, reports: Path) -> Iterator[Check]:
-    """Check what needs no plan: Python, packages, the folder for reports, tox, CI."""
+    """Check what needs no plan: Python, packages, the folder for reports, CI."""
     here = environment(root, "")
     packages = ", ".join(f"{name} {version}" for name, version in here.packages.items())
     yield _ok(f"Python {here.python} on {here.platform}; {packages}")
@@ -93,7 +95,6 @@ def surroundings(root: Path, reports: Path) -> Iterator[Check]:
         yield _problem("this system cannot fork, which loads need", "use Linux or macOS")
     yield from _packages()
     yield _reports(reports)
-    yield from _tox(root)
     yield _note("CI is set" if os.environ.get("CI") else "CI is not set")
     if os.environ.get("HARNESS_RUN"):
         yield _note(f"HARNESS_RUN is set: commands join the run {os.environ['HARNESS_RUN']}")
@@ -127,24 +128,47 @@ def _reports(reports: Path) -> Check:
     return _ok(f"runs are kept in {reports}")
 
 
-def _tox(root: Path) -> Iterator[Check]:
-    texts = {
-        name: (root / name).read_text(encoding="utf-8", errors="replace")
-        for name in ("tox.ini", "tox.toml", "pyproject.toml")
-        if (root / name).is_file()
-    }
-    used = {
-        name: text
-        for name, text in texts.items()
-        if name != "pyproject.toml" or "[tool.tox" in text
-    }
-    if not used:
+def orchestrated(root: Path, plan: Plan | None = None) -> Iterator[Check]:
+    """Check the tox file and the workflows: where something is green that was not checked."""
+    try:
+        found = matrix.read(root)
+    except matrix.MatrixError as error:
+        yield _problem(f"{error} (tox/unreadable)", "correct it")
+        return
+    if found is None:
         yield _note("there is no tox file; 'harness run' needs none")
-    for name, text in used.items():
-        if "harness report" in text:
-            yield _ok(f"{name} calls harness report")
-        elif "harness" in text:
-            yield _note(f"{name} does not call 'harness report': its parts have no one verdict")
+    traps = [] if found is None else list(tox.traps(found, os.environ, _has_python))
+    judging, reporting = [], []
+    if found is not None:
+        traps += tox.of_plan(found, plan or Plan(), root, os.environ)
+        judging = [name for name in found.names if tox.calls_of(found, name)]
+        reporting = [name for name in judging if tox.reports(found, name)]
+        calls = f"{len(judging) or 'none'} of {len(found.names)} environments call the harness"
+        yield (_ok if judging and not any(trap.grave for trap in traps) else _note)(
+            f"{found.file}: {calls}"
+        )
+    traps += workflow.traps(root, bool(judging), reporting)
+    for trap in sorted(traps, key=lambda trap: not trap.grave):
+        told = f"{trap.where}: {trap.told} ({trap.slug})"
+        yield Check(
+            Mark.PROBLEM if trap.grave else Mark.NOTE, told, trap.next_step, 2 if trap.grave else 0
+        )
+
+
+def _has_python(version: str) -> bool:
+    """Tell whether a Python can be started: a name on the path may be a shim that cannot."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return True
+    path = shutil.which(f"python{version}")
+    if path is None:
+        return False
+    try:
+        done = subprocess.run(  # noqa: S603 - found on the path, fixed arguments, no shell
+            [path, "-c", ""], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
 
 
 def of_plan(plan: Plan, root: Path) -> Iterator[Check]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness import secret
-from harness.checkup import Check, Mark, of_plan, surroundings
+from harness.checkup import Check, Mark, of_plan, orchestrated, surroundings
 from harness.cli import VERBS
 from harness.cli.request import PLAN, plan_option, profile_option, read_plan, reports_option
 from harness.errors import UsageError, nearest
@@ -37,6 +37,7 @@ def verb(slug: str | None, plan_file: str | None, profile: str | None, reports: 
         return 0
     code = _show(*surroundings(Path.cwd(), Path(reports)))
     plan, path = read_plan(plan_file, profile)
+    code = max(code, _show(*orchestrated(Path.cwd(), plan)))
     if path is None:
         click.echo(f"\n{BEGIN}\nnext: harness test PATH --app module:attr")
         return UsageError.exit_code
