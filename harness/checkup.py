@@ -132,8 +132,8 @@ def orchestrated(root: Path, plan: Plan | None = None) -> Iterator[Check]:
     """Check the tox file and the workflows: where something is green that was not checked."""
     try:
         found = matrix.read(root)
-    except matrix.MatrixError as error:
-        yield _problem(f"{error} (tox/unreadable)", "correct it")
+    except HarnessError as error:
+        yield _of(error)
         return
     if found is None:
         yield _note("there is no tox file; 'harness run' needs none")
@@ -143,7 +143,7 @@ def orchestrated(root: Path, plan: Plan | None = None) -> Iterator[Check]:
         traps += tox.of_plan(found, plan or Plan(), root, os.environ)
         judging = [name for name in found.names if tox.calls_of(found, name)]
         reporting = [name for name in judging if tox.reports(found, name)]
-        calls = f"{len(judging) or 'none'} of {len(found.names)} environments call the harness"
+        calls = f"environments that call the harness: {len(judging)} of {len(found.names)}"
         yield (_ok if judging and not any(trap.grave for trap in traps) else _note)(
             f"{found.file}: {calls}"
         )

@@ -20,7 +20,7 @@ from typing import Any
 
 from harness import ini
 from harness.document import Document, Step
-from harness.errors import PlanError
+from harness.errors import HarnessError, PlanError
 from harness.ini import Line, Section
 
 _REFERENCE = re.compile(r"\{\[(?P<section>[^\]]+)\](?P<key>[\w.]+)\}")
@@ -28,10 +28,6 @@ _CONDITION = re.compile(r":(?:\s+|\Z)")
 _FACTORS = re.compile(r"!?[\w.*?\[\]]+(?:-!?[\w.*?\[\]]+)*|")
 _RANGE = re.compile(r"(?<![\w.-])(\d+)-(\d+)(?=[,}])")
 _DEEPEST = 5
-
-
-class MatrixError(Exception):
-    """The file cannot be read as tox's. The message says why, with its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +189,7 @@ def _holds(group: Sequence[str], name: str) -> bool:
 
 
 def read(root: Path) -> Matrix | None:
-    """Read the tox file of a project; None where there is none. Raises MatrixError."""
+    """Read the tox file of a project; None where there is none. Raises HarnessError."""
     for name, reader in (
         ("tox.ini", _of_ini),
         ("pyproject.toml", _of_pyproject),
@@ -204,7 +200,7 @@ def read(root: Path) -> Matrix | None:
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
-            raise MatrixError(f"{name}: cannot be read: {error}") from None
+            raise _unreadable(name, f"cannot be read: {error}") from None
         found = reader(text, name)
         if found is not None:
             return found
@@ -242,7 +238,11 @@ def _document(text: str, source: str) -> Document:
     try:
         return Document(text, source)
     except PlanError as error:
-        raise MatrixError(f"{source}: {error.message}") from None
+        raise _unreadable(source, error.message) from None
+
+
+def _unreadable(source: str, told: str) -> HarnessError:
+    return HarnessError("tox/unreadable", told, where=source, next_step="correct it")
 
 
 def _sections(tables: dict[str, Any], document: Document, path: list[Step]) -> dict[str, Section]:

@@ -102,8 +102,8 @@ def traps(root: Path, tox_judges: bool, report_names: Sequence[str] = ()) -> Ite
     if files and not found:
         verb = "tox" if tox_judges else "harness"
         told = f"no step of a workflow names {verb}"
-        step = "let one run it, unless an action or a script that they call does"
-        yield Trap("ci/not-run", str(FOLDER), told, step, grave=False)
+        next_step = "let one run it, unless an action or a script that they call does"
+        yield Trap("ci/not-run", str(FOLDER), told, next_step, grave=False)
 
 
 def _read(path: Path) -> Table:
