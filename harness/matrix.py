@@ -132,13 +132,11 @@ class Matrix:
             return None
         return Line(text, line.number)
 
-    def conditions(self) -> Iterator[tuple[str, Line]]:
-        """Yield each factor that a condition names, with its line."""
-        if not self.conditional:
-            return
-        for key, section in self.sections.items():
-            if key == "testenv" or key.startswith("testenv:"):
-                for line in (line for lines in section.values.values() for line in lines):
+    def conditions(self, *keys: str) -> Iterator[tuple[str, Line]]:
+        """Yield each factor that a condition in the values of these keys names, with its line."""
+        for name, section in self.sections.items() if self.conditional else ():
+            if name == "testenv" or name.startswith("testenv:"):
+                for line in (line for key in keys for line in section.values.get(key, ())):
                     groups, _ = condition(line.text)
                     for factor in {one.lstrip("!") for group in groups for one in group}:
                         yield factor, line

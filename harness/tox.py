@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.command import Call, Words, call, calls, lost, steps
 from harness.ini import Line
-from harness.matrix import Matrix, expanded
+from harness.matrix import Matrix, condition, expanded
 from harness.plan import Plan
 from harness.trap import Trap, slipped
 
@@ -44,6 +44,7 @@ _OF_ENVIRONMENTS = (
 )
 """The keys that tox 4 knows, and those of tox 3 that it still takes."""
 _COMMANDS = ("commands_pre", "commands", "commands_post", "extra_setup_commands", "script")
+_MOST_NAMED = 4
 _TESTERS = ("pytest", "py.test", "unittest", "nose2", "behave", "robot")
 
 
@@ -104,7 +105,7 @@ def _meant(matrix: Matrix, name: str) -> str:
             is_own = key == "testenv" or name in expanded(key.partition(":")[2])
             if is_own and slipped(word, "commands"):
                 return f"{word!r} to 'commands' ({matrix.where(number)})"
-    for factor, line in matrix.conditions():
+    for factor, line in matrix.conditions(*_COMMANDS):
         for own in name.split("-"):
             if slipped(factor, own):
                 return f"{factor!r} to {own!r} ({matrix.where(line)})"
@@ -112,10 +113,13 @@ def _meant(matrix: Matrix, name: str) -> str:
 
 
 def _factors(matrix: Matrix) -> Iterator[Trap]:
-    """Find conditions on a factor that no environment has, beside one that some have."""
+    """Find commands for a factor that no environment has, one slip away from one that some have.
+
+    What is installed for one is left alone: such factors are often for whoever asks for them.
+    """
     known = {factor for name in matrix.names for factor in name.split("-")}
     told = set()
-    for factor, line in matrix.conditions():
+    for factor, line in matrix.conditions(*_COMMANDS):
         if factor in known or factor in told or not re.fullmatch(r"[a-z_]+", factor):
             continue
         near = sorted(one for one in known if slipped(factor, one) and one.isalpha())
@@ -123,8 +127,9 @@ def _factors(matrix: Matrix) -> Iterator[Trap]:
             told.add(factor)
             yield Trap(
                 "tox/factor", matrix.where(line),
-                f"the line is for the factor {factor!r}, which no environment has",
+                f"the command is for the factor {factor!r}, which no environment has",
                 f"correct it to {near[0]!r}",
+                grave=bool(calls(condition(line.text)[1])),
             )  # fmt: skip
 
 
@@ -243,7 +248,9 @@ def _interpreters(matrix: Matrix, has: Interpreters) -> Iterator[Trap]:
             by_python.setdefault(found, []).append(name)
     missing = [python for python in by_python if not has(python)]
     if missing:
-        skipped = ", ".join(name for python in missing for name in by_python[python])
+        names = [name for python in missing for name in by_python[python]]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        skipped = ", ".join(names[:_MOST_NAMED]) + more
         yield Trap(
             "tox/interpreter", matrix.core_place("skip_missing_interpreters"),
             f"there is no Python {', '.join(missing)} here: tox skips {skipped}, and says OK",

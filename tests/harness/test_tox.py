@@ -107,7 +107,7 @@ def test_this_repository_s_own_has_none() -> None:
          "tox/no-commands", "tox.ini:20", "correct 'laod' to 'load' (tox.ini:22)"),
         ("commands = harness gates", "comands = harness gates",
          "tox/no-commands", "tox.ini:25", "correct 'comands' to 'commands' (tox.ini:27)"),
-        ("    load: harness load --runner", "    laod: harness load --runner",
+        ("    load: harness load --runner", "    laod: harness load --runner",  # one of two
          "tox/factor", "tox.ini:23", "'laod', which no environment has"),
         ("pass_env = HARNESS_*", "pass_env = HARNESS_*\nparalel_show_output = true",
          "tox/unknown-key", "tox.ini:7", "correct it to 'parallel_show_output'"),
@@ -202,6 +202,13 @@ def test_a_python_that_is_missing_here_is_told_where_tox_would_skip_it(tmp_path:
     assert found(tmp_path, HEALTHY.replace("= true", "= false"), missing=("3.12",)) == []
 
 
+def test_a_command_of_others_for_a_misspelt_factor_is_a_note(tmp_path: Path) -> None:
+    text = HEALTHY.replace("    - coverage erase", "    lnit: mypy")
+    (trap,) = found(tmp_path, text)
+
+    assert (trap.slug, trap.where, trap.grave) == ("tox/factor", "tox.ini:11", False)
+
+
 def test_parts_without_a_report_are_a_note(tmp_path: Path) -> None:
     text = HEALTHY.replace("commands = harness report --junit report.xml", "commands = ls")
     (trap,) = found(tmp_path, text)
@@ -250,6 +257,15 @@ setenv =
 skip_install = true
 basepython = python3
 commands = pre-commit run --all-files
+""",
+    "factors for whoever asks for them": """\
+[tox]
+env_list = py311-pytestlatest, py311-pytestmain
+[testenv]
+deps =
+    pytestmin: pytest==7.0.0
+    pytestmain: pytest @ git+https://example.org/pytest.git
+commands = pytest
 """,
     "keys of plugins and of the project's own": """\
 [gh-actions]
