@@ -156,7 +156,7 @@ def test_tox_itself_reads_the_same(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tox", "config", "--format", "json", "-k", "commands", "-e",
          ",".join(names)],
-        cwd=tmp_path, env=clean(), capture_output=True, text=True, check=True,
+        cwd=tmp_path, env=clean(), capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     told = json.loads(done.stdout)["env"]
 
