@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -41,6 +41,7 @@ from harness.routes import Route, Routes
 from harness.target import AppPath, TargetKind
 from harness.targets.app import load_app
 from harness.targets.hang import Limits
+from harness.trap import Trap
 
 LIMIT_S = 60.0
 """How long an import may take, or the collection of the tests."""
@@ -137,22 +138,24 @@ def orchestrated(root: Path, plan: Plan | None = None) -> Iterator[Check]:
         return
     if found is None:
         yield _note("there is no tox file; 'harness run' needs none")
-    traps = [] if found is None else list(tox.traps(found, os.environ, _has_python))
-    judging, reporting = [], []
-    if found is not None:
-        traps += tox.of_plan(found, plan or Plan(), root, os.environ)
-        judging = [name for name in found.names if tox.calls_of(found, name)]
-        reporting = [name for name in judging if tox.reports(found, name)]
-        calls = f"environments that call the harness: {len(judging)} of {len(found.names)}"
-        yield (_ok if judging and not any(trap.grave for trap in traps) else _note)(
-            f"{found.file}: {calls}"
-        )
-    traps += workflow.traps(root, bool(judging), reporting)
+        yield from _trapped(workflow.traps(root, tox_judges=False))
+        return
+    judging = [name for name in found.names if tox.calls_of(found, name)]
+    reporting = [name for name in judging if tox.reports(found, name)]
+    traps = [
+        *tox.traps(found, os.environ, _has_python),
+        *tox.of_plan(found, plan or Plan(), root, os.environ),
+    ]
+    is_well = judging and not any(trap.grave for trap in traps)
+    calls = f"environments that call the harness: {len(judging)} of {len(found.names)}"
+    yield Check(Mark.OK if is_well else Mark.NOTE, f"{found.file}: {calls}")
+    yield from _trapped([*traps, *workflow.traps(root, bool(judging), reporting)])
+
+
+def _trapped(traps: Iterable[Trap]) -> Iterator[Check]:
     for trap in sorted(traps, key=lambda trap: not trap.grave):
-        told = f"{trap.where}: {trap.told} ({trap.slug})"
-        yield Check(
-            Mark.PROBLEM if trap.grave else Mark.NOTE, told, trap.next_step, 2 if trap.grave else 0
-        )
+        mark, code = (Mark.PROBLEM, 2) if trap.grave else (Mark.NOTE, 0)
+        yield Check(mark, f"{trap.where}: {trap.told} ({trap.slug})", trap.next_step, code)
 
 
 def _has_python(version: str) -> bool:
