@@ -10,7 +10,7 @@ import msgspec
 
 from harness.errors import EvidenceError
 from harness.evidence import UNREADABLE, Environment
-from harness.facts import Exchanged, HistogramFact, NotChecked
+from harness.facts import Exchanged, HistogramFact, NotChecked, TestOutcome
 from harness.verdict import Finding, Outcome
 
 SCHEMA = 1
@@ -32,8 +32,19 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One functional test. Why it failed is a finding, why it was skipped is under not checked."""
+
+    nodeid: str
+    outcome: TestOutcome
+    duration_s: float
+
+
 class FunctionalRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The functional tests of one target. `reached` counts tests that had an exchange with it."""
+    """The functional tests of one target. `reached` counts tests that had an exchange with it.
+
+    `cases` are the tests themselves; of an older record there are none.
+    """
 
     service: str
     target: str
@@ -48,6 +59,7 @@ class FunctionalRow(msgspec.Struct, frozen=True, kw_only=True):
     reached: int
     exchanges: int
     duration_s: float
+    cases: list[Case] = []
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True, rename={"p99_9": "p99.9"}):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli import VERBS
-from harness.cli.request import json_option, refuse_unwritable, reports_option, show
+from harness.cli import VERBS, outputs
+from harness.cli.request import json_option, reports_option, show
 from harness.errors import UsageError
 from harness.evidence import RunFolder
 from harness.export import interval_log
@@ -21,7 +21,7 @@ from harness.run import judge, newest
 @click.option("--hdr", metavar="FILE", help="Write loads' times as an HdrHistogram interval log.")
 def verb(folder: str | None, reports: str, json_file: str | None, hdr: str | None) -> int:
     """Judge a run again."""
-    refuse_unwritable(json_file)
+    outputs.refuse(json_file)
     found = RunFolder(Path(folder)) if folder else newest(Path(reports))
     if hdr is not None:
         _export(found, hdr)

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import click
 
 from harness import secret
-from harness.cli import say
+from harness.cli import outputs, say
 from harness.errors import EvidenceError, UsageError, nearest
 from harness.evidence import RunFolder
 from harness.grant import Grant
@@ -61,9 +61,14 @@ allow_option = click.option(
 reports_option = click.option(
     "--reports", default="reports", metavar="DIR", show_default=True, help="Where runs are kept."
 )
-json_option = click.option(
-    "--json", "json_file", metavar="FILE", help="Write the record there, too."
-)
+
+
+def json_option(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb ``--json`` and, after it, the other `outputs` of a verdict."""
+    option = click.option(
+        "--json", "json_file", metavar="FILE", help="Write the record there, too."
+    )
+    return option(outputs.options(verb))
 
 
 def read_plan(
@@ -138,7 +143,7 @@ def finish(
     Where the run is shared, the verdict is on `parts`, those of this verb alone, and nothing is
     published: the run goes on. `parts` None: all of it.
     """
-    refuse_unwritable(json_file)
+    outputs.refuse(json_file)
     shared = bool(os.environ.get(RUN_VARIABLE)) and parts is not None
     try:
         perform()
@@ -149,21 +154,8 @@ def finish(
     return code
 
 
-def refuse_unwritable(json_file: str | None) -> None:
-    """Raise UsageError where the record could not be written, before there is one."""
-    if json_file is None:
-        return
-    path = Path(json_file)
-    if not json_file or path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UsageError(
-            "evidence/not-writable",
-            f"cannot write the record to {json_file!r}",
-            next_step="name a file in a folder that exists: --json record.json",
-        )
-
-
 def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing: bool) -> int:
-    """Print a verdict, write its reports and return its exit code."""
+    """Print a verdict, write its reports and return its exit code. Raises EvidenceError."""
     colour = "NO_COLOR" not in os.environ and _obeys(sys.stdout)
     if _obeys(sys.stderr):
         click.echo(_REWRITE, err=True, nl=False)
@@ -177,6 +169,7 @@ def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing
     try:
         click.echo(text.render(record, colour=colour))
         click.echo(page)
+        click.echo(outputs.annotated(record), nl=False)
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -187,8 +180,7 @@ def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing
                 where="stdout",
                 next_step=f"harness report {folder.path}",
             ) from None
-    if json_file:
-        Path(json_file).write_bytes(record.to_json())
+    outputs.write(record, json_file)
     return record.outcome.exit_code
 
 

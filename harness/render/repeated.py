@@ -10,7 +10,7 @@ from fractions import Fraction
 from urllib.parse import urlsplit
 
 from harness.histogram import Histogram, samples_needed
-from harness.record import Latency, LoadRow, LoadRun, RepeatedRun
+from harness.record import LoadRow, LoadRun, RepeatedRun
 from harness.render.figures import MISSING, count, figure, span
 from harness.render.outline import plural
 from harness.render.plain import line
