@@ -240,12 +240,14 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Processor time that a machine used since a load's start, in seconds of one processor.
 
-    `target_s` is that of the processes that listen at the load's target; None: not known.
+    `target_s` is that of the processes that listen at the load's target, `starved_s` how long
+    their threads were ready while others had the processors; None: not known.
     """
 
     processors: int
     busy_s: float
     target_s: float | None
+    starved_s: float | None = None
 
 
 class Vitals(msgspec.Struct, frozen=True, kw_only=True):

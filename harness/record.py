@@ -159,12 +159,14 @@ class Shares(msgspec.Struct, frozen=True, kw_only=True):
     """How many of the machine's processors were at work, for whom, while a load lasted.
 
     `target` null: no process of it was found on this machine; it may be among the others.
+    `starved` is how long the target was ready and others had the processors, in shares of one.
     """
 
     processors: int
     generator: float
     target: float | None
     others: float
+    starved: float | None = None
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,13 +89,22 @@ PORTS = Limit(
     "connections open or in TIME_WAIT, of the local ports", "<=", 90, "%",
     _NOTHING, "connections that are kept open; a wider net.ipv4.ip_local_port_range",
 )  # fmt: skip
+STARVED = Limit(
+    "target's wait for a processor that others had, of its time ready", "<=", 25, "%",
+    "what is missed: a latency, a rate, a size, failures that such a wait makes",
+    "let nothing else work on this machine meanwhile",
+)  # fmt: skip
 LITTLE = Limit(
     "visits in flight by Little's law, off those counted", "<=", 5, "%",
     "the load", "keep the run folder: it was damaged, or the harness has miscounted",
 )  # fmt: skip
 
+OTHERS_SHARE = 0.25
+"""Of a machine's processors: where others used less, it is not for them that a target waited."""
+
 LIMITS = (
-    TIME, RATE, SCHEDULE, LAG, WHOLE_LAG, WITHOUT_OTHERS, CPU, UNSENT, DESCRIPTORS, PORTS, LITTLE,
+    TIME, RATE, SCHEDULE, LAG, WHOLE_LAG, WITHOUT_OTHERS, CPU, UNSENT, DESCRIPTORS, PORTS,
+    STARVED, LITTLE,
 )  # fmt: skip
 
 
@@ -151,6 +160,8 @@ def _checks(measured: Measured, objectives: Sequence[Objective]) -> Iterable[Che
     vitals = [s.health.vitals for s in measured.snapshots if s.health.vitals]
     yield DESCRIPTORS.check(max(filter(None, map(_full, vitals)), default=None))
     yield PORTS.check(_ports_used(measured.snapshots))
+    if (starved := starved_percent(measured)) is not None:
+        yield STARVED.check(starved)
     yield LITTLE.check(_off_little(measured))
 
 
@@ -216,6 +227,20 @@ def _off_little(measured: Measured) -> float | None:
     return 100 * abs(found[0] - found[1]) / max(found)
 
 
+def starved_percent(measured: Measured) -> float | None:
+    """Return how much of the time in which the target could work others kept it from it.
+
+    None where that is not known, and where those others were mostly the generator, or the
+    target's own threads: that the load shares its machine decides nothing.
+    """
+    shares = _shares(measured)
+    if shares is None or shares.starved is None or not shares.target:
+        return None
+    if shares.others < OTHERS_SHARE * shares.processors:
+        return 0.0
+    return 100 * shares.starved / (shares.starved + shares.target)
+
+
 def _shares(measured: Measured) -> Shares | None:
     """Return who used the machine until the drain; None where it does not tell."""
     until = measured.until_drain
@@ -227,6 +252,8 @@ def _shares(measured: Measured) -> Shares | None:
     generator = sum(measured.cpus)
     target = None if machine.target_s is None else machine.target_s / at_s
     others = machine.busy_s / at_s - generator - (target or 0)
+    starved = None if machine.starved_s is None else machine.starved_s / at_s
     return Shares(
-        processors=machine.processors, generator=generator, target=target, others=max(0.0, others)
-    )
+        processors=machine.processors, generator=generator, target=target,
+        others=max(0.0, others), starved=starved,
+    )  # fmt: skip

@@ -8,14 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.judge import Judgement, unknown
-from harness.judge.checks import CPU, RATE, SCHEDULE, UNSENT, WHOLE_LAG, WITHOUT_OTHERS, paused_ms
+from harness.judge.checks import (
+    CPU,
+    RATE,
+    SCHEDULE,
+    STARVED,
+    UNSENT,
+    WHOLE_LAG,
+    WITHOUT_OTHERS,
+    paused_ms,
+    starved_percent,
+)  # fmt: skip
 from harness.judge.measured import Measured
 from harness.verdict import Finding, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Ailment:
-    """Why the generator, and not the target, may have made a figure, and what would help.
+    """Why the generator or the machine, not the target, may have made a figure, and what helps.
 
     There is none where `why` is empty.
     """
@@ -28,7 +38,7 @@ class Ailment:
 
 
 def sickness(measured: Measured) -> Ailment:
-    """Say in which way the generator was the bottleneck."""
+    """Say in which way the generator was the bottleneck, or others that had the machine."""
     if measured.cpu * 100 >= CPU.limit:
         told = f"a generator process used {measured.cpu:.0%} of a processor"
         return Ailment(told, CPU.helps)
@@ -39,6 +49,9 @@ def sickness(measured: Measured) -> Ailment:
     if (paused_ms(measured) or 0) > SCHEDULE.limit:
         told = "the scenarios' own pauses left no room for the visits that were due"
         return Ailment(told, SCHEDULE.helps)
+    if (starved := starved_percent(measured) or 0) > STARVED.limit:
+        told = f"others had the processor in {starved:.0f} % of the time that the target was ready"
+        return Ailment(told, STARVED.helps)
     return Ailment()
 
 

@@ -57,7 +57,7 @@ def judge(
         judgement.not_checked.append(
             Omission(
                 what=f"{part}: what the target does beyond this load",
-                why=f"the generator was the bottleneck: {sick.why}",
+                why=f"the figures are not the target's alone: {sick.why}",
                 next_step=sick.helps,
             )
         )

@@ -82,12 +82,16 @@ class Checkup:
         begun, now = self._begun, _machine(self._proc, self._pids) if self._begun else None
         if begun is None or now is None:
             return None
-        target_s = None
-        if begun.target_s is not None and now.target_s is not None:
-            target_s = now.target_s - begun.target_s
         return Machine(
-            processors=now.processors, busy_s=now.busy_s - begun.busy_s, target_s=target_s
-        )
+            processors=now.processors, busy_s=now.busy_s - begun.busy_s,
+            target_s=_since(begun.target_s, now.target_s),
+            starved_s=_since(begun.starved_s, now.starved_s),
+        )  # fmt: skip
+
+
+def _since(before: float | None, now: float | None) -> float | None:
+    # Of threads that have ended meanwhile the time is lost.
+    return None if before is None or now is None else max(0.0, now - before)
 
 
 def listening(port: int, proc: Path = PROC) -> tuple[int, ...]:
@@ -135,11 +139,12 @@ def _machine(proc: Path, pids: tuple[int, ...]) -> Machine | None:
     tick = os.sysconf("SC_CLK_TCK")
     ticks = [int(number) for number in lines[0][1 : _STEAL + 2]]  # guests' are the user's, too
     busy = sum(ticks) - ticks[_IDLE] - ticks[_IO_WAIT]
-    used = [_used(proc, pid) for pid in pids]
-    target = sum(filter(None, used)) if any(one is not None for one in used) else None
+    used = [spent for pid in pids if (spent := _used(proc, pid)) is not None]
+    starved = [ns for pid in pids for ns in _starved_ns(proc / str(pid) / "task")]
     return Machine(
         processors=len(lines) - 1, busy_s=busy / tick,
-        target_s=None if target is None else target / tick,
+        target_s=sum(used) / tick if used else None,
+        starved_s=sum(starved) / _S if starved else None,
     )  # fmt: skip
 
 
@@ -149,6 +154,20 @@ def _used(proc: Path, pid: int) -> int | None:
         columns = line.rpartition(")")[2].split()
         return int(columns[_USER]) + int(columns[_SYSTEM])
     return None
+
+
+def _starved_ns(tasks: Path) -> Iterable[int]:
+    """Yield how long each thread of a process was ready, and had no processor.
+
+    The kernel's documentation has it in ``scheduler/sched-stats``, the second of three figures.
+    """
+    try:
+        names = os.listdir(tasks)
+    except OSError:
+        return
+    for name in names:
+        for line in _lines(tasks / name / "schedstat"):
+            yield int(line.split()[1])
 
 
 def _descriptors(proc: Path) -> int | None:

@@ -15,7 +15,7 @@ from tests.harness.judge.test_load import BEGUN, ENDED, MS, PART, hundred, load_
 
 ROOT = Path(__file__).parents[3]
 FLIGHT = facts.Flight(visits_s=0.5, failed_s=0.0, most=3)  # of a hundred visits of 5 ms
-MACHINE = facts.Machine(processors=2, busy_s=15.2, target_s=8.0)
+MACHINE = facts.Machine(processors=2, busy_s=15.2, target_s=8.0, starved_s=0.4)
 VITALS = facts.Vitals(
     descriptors=61, most_descriptors=1024, waiting=2000, ports=28_232, machine=MACHINE
 )
@@ -77,6 +77,26 @@ def test_who_used_the_machine_is_told_and_decides_nothing() -> None:
     assert (shares.processors, shares.generator, shares.target) == (2, 0.62, 0.8)
     assert shares.others == pytest.approx(0.1)
     assert {finding.outcome for finding in findings.values()} == {Outcome.PASS}
+
+
+@pytest.mark.parametrize(
+    ("others_s", "starved_s", "outcome"),
+    [(9.0, 6.0, "undecided"), (9.0, 2.0, "missed"), (1.0, 6.0, "missed")],
+)
+def test_a_latency_is_undecided_where_others_kept_the_target_waiting(
+    others_s: float, starved_s: float, outcome: str
+) -> None:
+    machine = facts.Machine(
+        processors=2, busy_s=8.0 + others_s, target_s=8.0, starved_s=starved_s
+    )  # fmt: skip
+    vitals = msgspec.structs.replace(VITALS, machine=machine)
+
+    findings, _ = found(
+        healthy(snapshot(hundred(300)), vitals=vitals), objectives=("p99 < 250ms",)
+    )  # fmt: skip
+
+    missed = findings[f"load/objective-{outcome}"]
+    assert ("others had the processor in 43 %" in missed.message) == (outcome == "undecided")
 
 
 def test_all_generators_are_one_share_and_each_has_its_own_figure() -> None:

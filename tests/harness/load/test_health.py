@@ -56,6 +56,8 @@ def proc(folder: Path) -> Path:
         "net/sockstat": "sockets: used 9\nTCP: inuse 5 orphan 0 tw 12 alloc 7\nUDP: inuse 1\n",
         "sys/net/ipv4/ip_local_port_range": "32768\t60999\n",
         "7/stat": f"7 (a name) with) S {'0 ' * 10}{3 * TICK} {TICK} 0 0\n",
+        "7/task/7/schedstat": "4000000000 1000000000 9\n",
+        "7/task/8/schedstat": "0 500000000 2\n",
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -71,11 +73,12 @@ def test_what_the_system_tells_is_read(tmp_path: Path) -> None:
     checkup.begin()
     (tmp_path / "stat").write_text(f"cpu  {100 + TICK} 10 50 9500 45 5 5 30 60 0\ncpu0\ncpu1\n")
     (tmp_path / "7/stat").write_text(f"7 (x) S {'0 ' * 10}{3 * TICK} {TICK + TICK // 2} 0\n")
+    (tmp_path / "7/task/8/schedstat").write_text("0 2500000000 2\n")
 
     vitals = checkup.vitals()
 
     assert (vitals.waiting, vitals.ports, vitals.descriptors) == (12, 28_232, 0)
-    assert vitals.machine == Machine(processors=2, busy_s=1.0, target_s=0.5)
+    assert vitals.machine == Machine(processors=2, busy_s=1.0, target_s=0.5, starved_s=2.0)
 
 
 def test_only_those_who_listen_at_the_port_are_the_target(tmp_path: Path) -> None:
