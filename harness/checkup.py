@@ -26,6 +26,7 @@ import msgspec
 from packaging.requirements import Requirement
 
 from harness import leash, matrix, tox, workflow
+from harness.demand import Load
 from harness.errors import HarnessError, UsageError
 from harness.evidence import environment, problem
 from harness.facts import Problem
@@ -35,7 +36,7 @@ from harness.inventory import python_files
 from harness.load.address import Addresses
 from harness.load.molotov import load as load_scenarios
 from harness.openapi import read
-from harness.plan import Load, Plan, Service, StandIn, target_variable
+from harness.plan import Plan, Service, StandIn, target_variable
 from harness.rig import Rig, rigged
 from harness.routes import Route, Routes
 from harness.target import AppPath, TargetKind

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.demand import Load, load_of, warmed
 from harness.document import Document
 from harness.errors import PlanError, UsageError, nearest
 from harness.grant import Grant
@@ -18,17 +19,14 @@ from harness.objective import Family, Objective, parse_objective
 from harness.pace import parse_duration, parse_pace
 from harness.plan import (
     Gates,
-    Load,
     Plan,
     Profile,
     Service,
     StandIn,
     Tests,
     gates_of,
-    load_of,
     placeholders,
     target_variable,
-    warmed,
 )
 from harness.routes import place_of
 from harness.secret import Variable

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import leash
+from harness.demand import Load
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.evidence import (
     Identity,
@@ -38,7 +39,7 @@ from harness.inventory import files, python_files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
 from harness.load.stock import run_stock
-from harness.plan import Gates, Load, Plan, Service, target_variable
+from harness.plan import Gates, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
 from harness.rig import Rig, rigged, starting

@@ -30,6 +30,7 @@ from harness.cli.request import (
     refuse_unset,
     reports_option,
 )
+from harness.demand import Load, load_of, warmed
 from harness.errors import UsageError, nearest
 from harness.pace import (
     DEFAULT_DURATION_S,
@@ -40,7 +41,7 @@ from harness.pace import (
     Workers,
     parse_pace,
 )
-from harness.plan import Load, Plan, load_of, warmed
+from harness.plan import Plan
 from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
 from harness.template import parsed as templates_of

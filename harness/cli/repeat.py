@@ -22,10 +22,11 @@ from harness.cli.request import (
     read_plan,
     reports_option,
 )
+from harness.demand import Load, load_of
 from harness.errors import UsageError
 from harness.objective import Family, parse_objective
 from harness.pace import UNTIMED_S, Pace, Rate, Workers
-from harness.plan import Load, Plan, load_of
+from harness.plan import Plan
 from harness.repeated import SCENARIO, Repeated
 from harness.target import read_url, refuse_foreign
 

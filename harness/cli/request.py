@@ -15,11 +15,12 @@ import click
 
 from harness import secret
 from harness.cli import outputs, say
+from harness.demand import Load
 from harness.errors import EvidenceError, UsageError, nearest
 from harness.evidence import RunFolder
 from harness.grant import Grant
 from harness.manifest import parse_plan
-from harness.plan import Load, Plan, Service
+from harness.plan import Plan, Service
 from harness.record import Record
 from harness.render import html, text
 from harness.run import RUN_VARIABLE, Run, judge, publish

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from yarl import URL
 
+from harness.demand import MOST_IN_FLIGHT, Load
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Part
 from harness.facts import Fact, LoadBegun, LoadStopped, Problem, RequestBegun, Snapshot
@@ -24,7 +25,6 @@ from harness.load.address import Addresses
 from harness.load.board import DRAIN_S, REHEARSAL_S
 from harness.load.job import Job
 from harness.pace import UNTIMED_S, Rate, Stages, Workers, duration_text, is_open, peak
-from harness.plan import MOST_IN_FLIGHT, Load
 from harness.repeated import Repeated
 from harness.schedule import schedule
 

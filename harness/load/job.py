@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from harness.demand import MOST_IN_FLIGHT, Load
 from harness.load.address import Addresses
 from harness.pace import is_open, parse_pace, peak
-from harness.plan import MOST_IN_FLIGHT, Load
 from harness.repeated import Repeated
 
 TRIES = 3

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness.demand import Load
 from harness.errors import HarnessError, UsageError
 from harness.evidence import Part
 from harness.facts import StockRan
@@ -19,7 +20,6 @@ from harness.load.address import outside_call
 from harness.load.board import DRAIN_S
 from harness.load.drive import SET_UP_S
 from harness.pace import UNTIMED_S, Workers
-from harness.plan import Load
 
 _TOTALS = re.compile(r"SUCCESSES: (\d+) \| FAILURES: (\d+)")
 _REFUSED = re.compile(r"^refused: a call to (\S+)$", re.MULTILINE)

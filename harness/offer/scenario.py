@@ -18,6 +18,7 @@ import pytest
 from yarl import URL
 
 from harness.bench import Bench
+from harness.demand import Load
 from harness.errors import HarnessError
 from harness.facts import Failed, Problem
 from harness.load.address import Addresses
@@ -29,7 +30,7 @@ from harness.load.visitor import Visitor
 from harness.manners import SAFE
 from harness.offer.session import bench_of
 from harness.pace import UNTIMED_S, Workers
-from harness.plan import Load, target_variable
+from harness.plan import target_variable
 from harness.rig import environment
 from harness.target import TargetKind
 from harness.targets import Running

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.demand import load_of
 from harness.errors import PlanError, UsageError
 from harness.manifest import parse_plan
 from harness.pace import parse_pace
-from harness.plan import DEFAULT_LIMITS, Plan, gates_of, load_of
+from harness.plan import DEFAULT_LIMITS, Plan, gates_of
 from harness.target import AppPath
 
 PLAN = """\

@@ -17,8 +17,8 @@ import pytest
 from harness.cli import main
 from harness.cli.load import verb
 from harness.cli.repeat import DEFAULT_TOTAL, is_address, load_of_url
+from harness.demand import Load
 from harness.pace import UNTIMED_S, Rate, Workers
-from harness.plan import Load
 from tests.harness.project import Project
 
 URL = "http://127.0.0.1:8080/x"

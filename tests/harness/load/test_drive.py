@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from harness.demand import Load
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Facts
 from harness.facts import (
@@ -30,7 +31,6 @@ from harness.facts import (
 )  # fmt: skip
 from harness.load.drive import drive, pace_text
 from harness.pace import parse_pace
-from harness.plan import Load
 from harness.tally import Tally, merged
 
 from .conftest import Service
@@ -135,7 +135,7 @@ def background(project: Project) -> Iterator[Callable[[str, str], subprocess.Pop
             "import os, pathlib\n"
             "from harness.load.drive import drive\n"
             "from harness.pace import parse_pace\n"
-            "from harness.plan import Load\n"
+            "from harness.demand import Load\n"
             f"drive(Load('mix', 'mix.py', parse_pace({pace!r}), ()), target={project.target!r},\n"
             f"      folder=pathlib.Path({str(project.folder)!r}), env=os.environ,\n"
             f"      root=pathlib.Path({str(project.root)!r}))\n"

@@ -18,6 +18,7 @@ import molotov
 import pytest
 
 from harness.cli.config import read_test
+from harness.demand import Load
 from harness.errors import HarnessError
 from harness.evidence import Part
 from harness.load.board import Board
@@ -26,7 +27,6 @@ from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Registries, load
 from harness.pace import parse_pace
-from harness.plan import Load
 
 from .test_generator import Outcome, start
 

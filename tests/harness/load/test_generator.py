@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from harness.demand import Load
 from harness.errors import EvidenceError
 from harness.evidence import Facts, Part
 from harness.facts import Failed, Problem, Snapshot
@@ -26,7 +27,6 @@ from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenario, Scenarios
 from harness.pace import parse_pace
-from harness.plan import Load
 from harness.sample import FailureKind
 from harness.scenarios import Rows
 from harness.tally import Tally, merged

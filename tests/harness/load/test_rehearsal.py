@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.demand import Load
 from harness.evidence import Facts, Part
 from harness.facts import Begun, Ended, Fact, LoadBegun, Problem, Rehearsed
 from harness.judge.load import judge
@@ -19,7 +20,6 @@ from harness.load.molotov import Scenarios
 from harness.load.rehearsal import Rehearsal
 from harness.objective import Family, parse_objective
 from harness.pace import parse_pace
-from harness.plan import Load
 from harness.verdict import Outcome
 
 from .conftest import Service

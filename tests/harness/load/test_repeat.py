@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from harness.demand import Load
 from harness.errors import UsageError
 from harness.evidence import Facts, Part
 from harness.facts import Answered, Problem, Snapshot
@@ -27,7 +28,6 @@ from harness.load.job import Job
 from harness.load.molotov import Scenarios
 from harness.load.repeat import GIVE_UP, scenarios_of
 from harness.pace import UNTIMED_S, Pace, Rate, Workers
-from harness.plan import Load
 from harness.repeated import Repeated
 from harness.tally import merged
 
