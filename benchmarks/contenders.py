@@ -25,8 +25,9 @@ from typing import Any
 
 import msgspec
 
-from harness.facts import Fact, Snapshot
+from harness.facts import Fact
 from harness.load.job import Job
+from harness.snapshot import Snapshot
 from harness.tally import Tally, merged
 
 PEERS = ("molotov==2.6", "uvloop", "locust")

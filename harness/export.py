@@ -8,8 +8,9 @@ from datetime import datetime
 from harness import hdr
 from harness.errors import EvidenceError
 from harness.evidence import Facts
-from harness.facts import Begun, Snapshot
+from harness.facts import Begun
 from harness.judge.measured import Measured
+from harness.snapshot import Snapshot
 from harness.tally import merged
 
 

@@ -10,7 +10,8 @@ import msgspec
 
 from harness.errors import EvidenceError
 from harness.evidence import UNREADABLE, Environment
-from harness.facts import Exchanged, HistogramFact, NotChecked, TestOutcome
+from harness.facts import Exchanged, NotChecked, TestOutcome
+from harness.snapshot import HistogramFact
 from harness.verdict import Finding, Outcome
 
 SCHEMA = 1

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from harness.facts import Snapshot, Vitals
 from harness.histogram import Histogram
 from harness.judge import Judgement
 from harness.judge.measured import LASTED, Measured
 from harness.objective import Objective
 from harness.record import Check, Shares, Validity
+from harness.snapshot import Snapshot, Vitals
 from harness.verdict import Finding, Outcome
 
 _MS = 1_000_000

@@ -21,13 +21,14 @@ from fractions import Fraction
 
 from msgspec import structs
 
-from harness.facts import HistogramFact, LoadBegun, Snapshot, TallyFact
+from harness.facts import LoadBegun
 from harness.histogram import Histogram
 from harness.judge.health import sickness
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged
 from harness.judge.scope import scope_of
 from harness.objective import Family, Objective, parse_objective
+from harness.snapshot import HistogramFact, Snapshot, TallyFact
 from harness.tally import WARM_UP, Key, Tally
 from harness.verdict import Finding, Outcome
 

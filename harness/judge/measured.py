@@ -10,20 +10,10 @@ from typing import TypeVar
 
 import msgspec
 
-from harness.facts import (
-    Ended,
-    Fact,
-    Failed,
-    LoadBegun,
-    LoadStopped,
-    Problem,
-    Rehearsed,
-    Slow,
-    Snapshot,
-    TallyFact,
-)  # fmt: skip
+from harness.facts import Ended, Fact, Failed, LoadBegun, LoadStopped, Problem, Rehearsed, Slow
 from harness.histogram import Histogram
 from harness.sample import FailureKind
+from harness.snapshot import Snapshot, TallyFact
 from harness.tally import OTHER_STEPS, WARM_UP, Key, Tally, beyond, merged
 
 LASTED = 0.99

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from harness.facts import Exchanged, HistogramFact
+from harness.facts import Exchanged
 from harness.judge.measured import Measured
 from harness.judge.series import latency
 from harness.record import Example, LoadRow, LoadRun, Notice, Second
+from harness.snapshot import HistogramFact
 from harness.tally import MOST_STEPS, OTHER_STEPS, Tally
 
 MOST_EXAMPLES = 5

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from harness.errors import nearest
-from harness.facts import Snapshot
 from harness.histogram import Histogram
 from harness.judge.measured import Measured
 from harness.objective import Objective
+from harness.snapshot import Snapshot
 from harness.tally import Tally
 
 _MS = 1_000_000

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.evidence import problem
-from harness.facts import Fact, Health, HistogramFact, Snapshot, TallyFact, Vitals
+from harness.facts import Fact
 from harness.guard import once
 from harness.histogram import Histogram
 from harness.load.address import outside_call
@@ -22,6 +22,7 @@ from harness.load.health import InFlight
 from harness.load.kept import Kept
 from harness.sample import FailureKind, Sample
 from harness.secret import redacted_start
+from harness.snapshot import Health, HistogramFact, Snapshot, TallyFact, Vitals
 from harness.tally import WARM_UP, Growing, Tallies
 
 SLOW_EVERY = 10

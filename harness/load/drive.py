@@ -18,7 +18,7 @@ from yarl import URL
 from harness.demand import MOST_IN_FLIGHT, Load
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Part
-from harness.facts import Fact, LoadBegun, LoadStopped, Problem, RequestBegun, Snapshot
+from harness.facts import Fact, LoadBegun, LoadStopped, Problem, RequestBegun
 from harness.judge.lost import Prospect
 from harness.leash import Child
 from harness.load.address import Addresses
@@ -27,6 +27,7 @@ from harness.load.job import Job
 from harness.pace import UNTIMED_S, Rate, Stages, Workers, duration_text, is_open, peak
 from harness.repeated import Repeated
 from harness.schedule import schedule
+from harness.snapshot import Snapshot
 
 SET_UP_S = 30.0
 """How long importing the scenario file and its set-up may take, before a load counts as hung."""

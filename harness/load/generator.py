@@ -16,7 +16,6 @@ import msgspec
 
 from harness.errors import EvidenceError, HarnessError
 from harness.evidence import Part
-from harness.facts import HistogramFact, Snapshot
 from harness.load.alarm import Alarm
 from harness.load.board import DRAIN_S, Board, Stop
 from harness.load.book import Book
@@ -28,6 +27,7 @@ from harness.load.room import Room
 from harness.load.visitor import Visitor, tell
 from harness.pace import is_open, parse_pace, peak
 from harness.schedule import Schedule, schedule, turns
+from harness.snapshot import HistogramFact, Snapshot
 
 MOST_AHEAD = 100
 """Visitors that a process of an open load sets up before its start, at most."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from harness.facts import Flight, Machine, Vitals
+from harness.snapshot import Flight, Machine, Vitals
 from harness.target import is_loopback
 
 PROC = Path("/proc")

@@ -19,13 +19,14 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.evidence import Part
-from harness.facts import Failed, Problem, Rehearsed, Snapshot
+from harness.facts import Failed, Problem, Rehearsed
 from harness.load.board import DRAIN_S, REHEARSAL_S, Board, Stop
 from harness.load.book import Book
 from harness.load.job import Job
 from harness.load.molotov import Scenario, Scenarios
 from harness.load.visitor import Visitor
 from harness.sample import FailureKind
+from harness.snapshot import Snapshot
 
 PICKS = 3
 """A scenario_picker is asked so many times for each scenario, at most, until it named them all."""

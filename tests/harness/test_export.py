@@ -8,9 +8,10 @@ from harness.cli.report import verb
 from harness.errors import EvidenceError, UsageError
 from harness.evidence import Facts, Identity, Part, RunFolder, environment
 from harness.export import interval_log
-from harness.facts import Begun, Fact, Health, HistogramFact, LoadBegun, Snapshot, TallyFact
+from harness.facts import Begun, Fact, LoadBegun
 from harness.histogram import Histogram
 from harness.sample import FailureKind, Sample
+from harness.snapshot import Health, HistogramFact, Snapshot, TallyFact
 from harness.tally import Tallies
 from tests.harness.test_hdr import decoded
 

@@ -5,34 +5,32 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness import facts
 from harness.judge.checks import LIMITS
 from harness.judge.load import judge
 from harness.record import Check, Validity
 from harness.sample import FailureKind, Sample
+from harness.snapshot import Flight, Machine, Snapshot, Vitals
 from harness.verdict import Finding, Outcome
 from tests.harness.judge.test_load import BEGUN, ENDED, MS, PART, hundred, load_of, snapshot, visit
 
 ROOT = Path(__file__).parents[3]
-FLIGHT = facts.Flight(visits_s=0.5, failed_s=0.0, most=3)  # of a hundred visits of 5 ms
-MACHINE = facts.Machine(processors=2, busy_s=15.2, target_s=8.0, starved_s=0.4)
-VITALS = facts.Vitals(
-    descriptors=61, most_descriptors=1024, waiting=2000, ports=28_232, machine=MACHINE
-)
+FLIGHT = Flight(visits_s=0.5, failed_s=0.0, most=3)  # of a hundred visits of 5 ms
+MACHINE = Machine(processors=2, busy_s=15.2, target_s=8.0, starved_s=0.4)
+VITALS = Vitals(descriptors=61, most_descriptors=1024, waiting=2000, ports=28_232, machine=MACHINE)
 
 
 def healthy(
-    below: facts.Snapshot,
-    flight: facts.Flight | None = FLIGHT,
-    vitals: facts.Vitals | None = VITALS,
-) -> facts.Snapshot:
+    below: Snapshot,
+    flight: Flight | None = FLIGHT,
+    vitals: Vitals | None = VITALS,
+) -> Snapshot:
     """Return a snapshot with what its generator knows of itself."""
     health = msgspec.structs.replace(below.health, flight=flight, vitals=vitals)
     return msgspec.structs.replace(below, health=health)
 
 
 def found(
-    *below: facts.Snapshot, objectives: tuple[str, ...] = ("failures == 0",),
+    *below: Snapshot, objectives: tuple[str, ...] = ("failures == 0",),
     due: int | None = None, processes: int = 1,
 ) -> tuple[dict[str, Finding], Validity]:  # fmt: skip
     begun = load_of(objectives, due, processes)
@@ -86,7 +84,7 @@ def test_who_used_the_machine_is_told_and_decides_nothing() -> None:
 def test_a_latency_is_undecided_where_others_kept_the_target_waiting(
     others_s: float, starved_s: float, outcome: str
 ) -> None:
-    machine = facts.Machine(
+    machine = Machine(
         processors=2, busy_s=8.0 + others_s, target_s=8.0, starved_s=starved_s
     )  # fmt: skip
     vitals = msgspec.structs.replace(VITALS, machine=machine)
@@ -137,7 +135,7 @@ def test_figures_that_contradict_each_other_are_unknown() -> None:
 
 def test_the_time_of_visits_that_failed_is_in_flight_too() -> None:
     failed = [*hundred(), *visit(500, FailureKind.ASSERTION)]
-    flight = facts.Flight(visits_s=1.0, failed_s=0.5, most=3)
+    flight = Flight(visits_s=1.0, failed_s=0.5, most=3)
 
     findings, _ = found(healthy(snapshot(failed), flight=flight))
 
@@ -145,7 +143,7 @@ def test_the_time_of_visits_that_failed_is_in_flight_too() -> None:
 
 
 def test_a_generator_that_did_not_say_its_last_is_not_held_to_littles_law() -> None:
-    died = healthy(snapshot(hundred(), final=False), flight=facts.Flight(
+    died = healthy(snapshot(hundred(), final=False), flight=Flight(
         visits_s=9.0, failed_s=0, most=3))  # fmt: skip
 
     assert "load/figures-disagree" not in found(died)[0]

@@ -6,6 +6,7 @@ import pytest
 from harness import facts
 from harness.judge.load import judge
 from harness.sample import FailureKind, Sample
+from harness.snapshot import Snapshot
 from harness.verdict import Finding, Outcome
 from tests.harness.judge.test_load import BEGUN, ENDED, MS, PART, hundred, load_of, snapshot, visit
 
@@ -21,7 +22,7 @@ def finding(
     return found
 
 
-def seconds(*each: list[Sample], process: int = 0, lag_ms: float = 1) -> list[facts.Snapshot]:
+def seconds(*each: list[Sample], process: int = 0, lag_ms: float = 1) -> list[Snapshot]:
     """Return a snapshot of each second; in the last one the load was drained."""
     started = sum(s.step is None for samples in each for s in samples)
     return [

@@ -6,6 +6,7 @@ from harness import facts
 from harness.judge.load import judge
 from harness.record import LoadRow
 from harness.sample import FailureKind, Sample
+from harness.snapshot import Snapshot
 from harness.tally import MOST_STEPS, OTHER_STEPS
 
 from .test_load import BEGUN, ENDED, MS, PART, hundred, judged, load_of, snapshot
@@ -81,7 +82,7 @@ def test_the_slowest_of_all_processes_and_the_first_failures_of_each_kind_are_sh
 
 
 def test_the_bound_on_steps_holds_over_all_processes_and_is_noticed() -> None:
-    def asked(process: int, number: int) -> facts.Snapshot:
+    def asked(process: int, number: int) -> Snapshot:
         samples = [
             Sample("read", f"GET /{process}/{n}", 0, 0, MS, status=200)
             for n in range(150)
@@ -118,7 +119,7 @@ def test_a_folder_of_before_there_were_examples_is_read() -> None:
         for name in ("first_byte", "failed_response", "uncorrected"):
             del tally[name]
 
-    row = row_of("GET /", msgspec.convert(taken, facts.Snapshot))
+    row = row_of("GET /", msgspec.convert(taken, Snapshot))
 
     assert row.sent == 100
     assert row.first_byte_ms is not None

@@ -13,6 +13,7 @@ from harness.judge import Judgement
 from harness.judge.load import judge
 from harness.record import LoadRun
 from harness.sample import FailureKind, Sample
+from harness.snapshot import HistogramFact, Snapshot
 from harness.verdict import Outcome, verdict
 from tests.harness.judge.test_load import BEGUN, ENDED, PART, load_of, snapshot, visit
 
@@ -27,12 +28,12 @@ def judged(begun: facts.LoadBegun, *noted: facts.Fact) -> tuple[Judgement, LoadR
     return judgement, run
 
 
-def blocked(samples: Sequence[Sample], waited_ms: Sequence[int], never: int = 0) -> facts.Snapshot:
+def blocked(samples: Sequence[Sample], waited_ms: Sequence[int], never: int = 0) -> Snapshot:
     waited = Histogram()
     for ms in waited_ms:
         waited.record(ms * MS)
     return msgspec.structs.replace(
-        snapshot(samples), blocked=facts.HistogramFact.of(waited), not_started=never
+        snapshot(samples), blocked=HistogramFact.of(waited), not_started=never
     )
 
 

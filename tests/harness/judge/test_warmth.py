@@ -8,6 +8,7 @@ from harness.judge import Judgement
 from harness.judge.load import judge
 from harness.record import LoadRow, LoadRun
 from harness.sample import FailureKind, Sample
+from harness.snapshot import Flight
 from harness.tally import WARM_UP
 from harness.verdict import Outcome, verdict
 from tests.harness.judge.test_load import BEGUN, ENDED, PART, hundred, load_of, snapshot, visit
@@ -88,7 +89,7 @@ def test_a_load_that_ended_at_a_failure_in_its_warm_up_did_not_last() -> None:
 
 def test_the_visits_of_the_warm_up_were_in_flight_too() -> None:
     below = snapshot([*hundred(), *warm(hundred())])
-    flight = facts.Flight(visits_s=1.0, failed_s=0, most=1)
+    flight = Flight(visits_s=1.0, failed_s=0, most=1)
     health = msgspec.structs.replace(below.health, flight=flight)
 
     judgement, _, _ = judged(["failures == 0"], msgspec.structs.replace(below, health=health))

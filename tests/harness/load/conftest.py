@@ -13,12 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.facts import Fact, Snapshot
+from harness.facts import Fact
 from harness.load.address import Addresses
 from harness.load.board import Board
 from harness.load.book import Book, Visit
 from harness.load.failure import Places
 from harness.load.session import Session
+from harness.snapshot import Snapshot
 from harness.tally import Tally, merged
 
 Script = Callable[[socket.socket], None]

@@ -18,12 +18,12 @@ import pytest
 import trustme
 from uvloop import Loop
 
-from harness.facts import Snapshot
 from harness.load.address import Addresses
 from harness.load.board import Board
 from harness.load.book import Book
 from harness.load.failure import Places
 from harness.load.session import Session
+from harness.snapshot import Snapshot
 
 from .wire import CLOSE, Piece, Received, Wire
 

@@ -19,18 +19,10 @@ import pytest
 from harness.demand import Load
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Facts
-from harness.facts import (
-    Begun,
-    Failed,
-    LoadBegun,
-    LoadStopped,
-    Problem,
-    Rehearsed,
-    Snapshot,
-    Surprise,
-)  # fmt: skip
+from harness.facts import Begun, Failed, LoadBegun, LoadStopped, Problem, Rehearsed, Surprise
 from harness.load.drive import drive, pace_text
 from harness.pace import parse_pace
+from harness.snapshot import Snapshot
 from harness.tally import Tally, merged
 
 from .conftest import Service

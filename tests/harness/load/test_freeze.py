@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from harness.facts import Snapshot
 from harness.histogram import Histogram
 from harness.load.board import Board
 from harness.load.book import Book
 from harness.load.failure import Places
+from harness.snapshot import Snapshot
 from harness.tally import Tally
 
 from .test_generator import ran, scenarios

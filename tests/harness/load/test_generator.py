@@ -18,7 +18,7 @@ import pytest
 from harness.demand import Load
 from harness.errors import EvidenceError
 from harness.evidence import Facts, Part
-from harness.facts import Failed, Problem, Snapshot
+from harness.facts import Failed, Problem
 from harness.histogram import Histogram
 from harness.load.board import Board, Stop
 from harness.load.book import Book
@@ -29,6 +29,7 @@ from harness.load.molotov import Scenario, Scenarios
 from harness.pace import parse_pace
 from harness.sample import FailureKind
 from harness.scenarios import Rows
+from harness.snapshot import Snapshot
 from harness.tally import Tally, merged
 
 from .conftest import Script, Service

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.facts import Machine, Vitals
 from harness.load.health import Checkup, InFlight, listening
+from harness.snapshot import Machine, Vitals
 
 TICK = os.sysconf("SC_CLK_TCK")
 

@@ -19,7 +19,7 @@ import pytest
 from harness.demand import Load
 from harness.errors import UsageError
 from harness.evidence import Facts, Part
-from harness.facts import Answered, Problem, Snapshot
+from harness.facts import Answered, Problem
 from harness.load.board import Board
 from harness.load.book import Book
 from harness.load.drive import drive, pace_text
@@ -29,6 +29,7 @@ from harness.load.molotov import Scenarios
 from harness.load.repeat import GIVE_UP, scenarios_of
 from harness.pace import UNTIMED_S, Pace, Rate, Workers
 from harness.repeated import Repeated
+from harness.snapshot import Snapshot
 from harness.tally import merged
 
 from .conftest import Script, Service

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from harness.evidence import Environment
-from harness.facts import Exchanged, HistogramFact, NotChecked
+from harness.facts import Exchanged, NotChecked
 from harness.record import (
     Example,
     FunctionalRow,
@@ -22,6 +22,7 @@ from harness.record import (
     Record,
     Second,
 )
+from harness.snapshot import HistogramFact
 from harness.verdict import Finding, Outcome
 
 NO_HISTOGRAM = HistogramFact(0, 0, 0, 0, 0, [])

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.facts import HistogramFact
 from harness.histogram import Histogram
 from harness.judge.series import latency as described
 from harness.record import Latency, LoadRow, LoadRun, Record, RepeatedRun
 from harness.render import repeated, text
+from harness.snapshot import HistogramFact
 from tests.harness.render.conftest import load_row, load_run
 
 _MS = 1_000_000
