@@ -110,7 +110,7 @@ def test_a_stub_that_the_plan_names_and_no_file_has_cannot_be_understood(project
         (["load", "mix.py", "--target", "http://192.0.2.1"], "--allow-host 192.0.2.1"),
         (["load", "mix.py", "--target", "127.0.0.1:5000"], "with its scheme"),
         (["load", "mix.py", "--target", ""], "cannot read the address"),
-        (["load", "mix.py", "--objective", "p98 < 1s"], "unknown indicator 'p98'"),
+        (["load", "mix.py", "--objective", "p9x < 1s"], "expected an indicator; found 'p9x'"),
         (["load", "mix.py", "--rate", "5", "-w", "2"], "choose one"),
         (["load", "mix.py", "--pace", "5/s for 9s", "-w", "2"], "--pace says all of a pace"),
         (["load", "mix.py", "--pace", "ramp 0->5/s"], "expected 'over' and a duration"),
