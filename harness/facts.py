@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from harness.comparison import Baseline, Before, Changed, Site
 from harness.snapshot import Snapshot
 
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
@@ -284,7 +285,7 @@ class Weakness(msgspec.Struct, tag="weakness", frozen=True, kw_only=True):
 
 
 class Covered(msgspec.Struct, tag="covered", frozen=True, kw_only=True):
-    """What the functional tests ran of one file: counts, and the lines that they did not."""
+    """What the functional tests ran of one file: counts, and the lines `missing` and `ran`."""
 
     path: str
     statements: int
@@ -292,6 +293,7 @@ class Covered(msgspec.Struct, tag="covered", frozen=True, kw_only=True):
     branches: int
     covered_branches: int
     missing: tuple[int, ...]
+    ran: tuple[int, ...] = ()
 
 
 Fact = (
@@ -317,4 +319,8 @@ Fact = (
     | Block
     | Weakness
     | Covered
+    | Site
+    | Baseline
+    | Changed
+    | Before
 )

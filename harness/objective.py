@@ -71,6 +71,7 @@ _UNITS: dict[Family, dict[str, tuple[str, ...]]] = {
         "security.low": ("",),
         "coverage.lines": ("%",),
         "coverage.branches": ("%",),
+        "coverage.changed": ("%",),
     },
     Family.TEST: {
         "blocking.max": _LATENCY,

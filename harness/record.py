@@ -235,7 +235,10 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One limit of a gate. `checked` counts files; `findings` those beyond the limit."""
+    """One limit of a gate. `checked` counts files; `findings` those beyond the limit.
+
+    `accepted` counts those beyond it that the baseline tolerates; they are none of `findings`.
+    """
 
     name: str
     gate: str
@@ -248,6 +251,7 @@ class GateRow(msgspec.Struct, frozen=True, kw_only=True):
     checked: int
     not_checked: list[NotChecked]
     findings: int
+    accepted: int = 0
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import leash
+from harness.baseline import file_of
 from harness.demand import Load
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.evidence import (
@@ -40,6 +41,7 @@ from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
 from harness.load.stock import run_stock
 from harness.plan import Gates, Plan, Service, target_variable
+from harness.ratchet import Ratchet
 from harness.record import Record
 from harness.render import html, text
 from harness.rig import Rig, rigged, starting
@@ -273,16 +275,26 @@ class Run:
             allow_hosts=self.plan.allow_hosts,
         )  # fmt: skip
 
-    def gates(self, gates: Gates) -> str:
-        """Inspect the code and return the part's name."""
+    def gates(self, gates: Gates, ratchet: Ratchet | None = None) -> str:
+        """Inspect the code and return the part's name.
+
+        What is found is compared as `ratchet` says; else with the baseline, if there is one.
+        """
         self.say(f"gates: {', '.join(gates.paths)}")
         files = python_files(self.root, gates.paths)
         asked = {limit.indicator.partition(".")[0] for limit in gates.limits}
+        ratchet = ratchet or Ratchet(file_of(self.plan_file, self.root), self.say)
+        found: list[Fact] = []
         with Part(self.folder.path, "gates") as part:
             part.note(GatesBegun(limits=tuple(limit.text for limit in gates.limits)))
+            changes = ratchet.changes(self.root, files)
             for gate in self._gates():
                 if gate.name in asked:
-                    part.note(*gate.inspect(self.root, gates.paths, files))
+                    noted = gate.inspect(self.root, gates.paths, files)
+                    found += noted
+                    part.note(*noted)
+            identity = self.folder.identity
+            part.note(*ratchet.facts(self.root, gates.limits, found, changes, identity))
         return "gates"
 
     def _gates(self) -> tuple[Gate, ...]:

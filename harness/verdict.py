@@ -30,10 +30,14 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Waived:
-    """Why a finding is tolerated, and through which day (ISO 8601)."""
+    """Why a finding is tolerated, and through which day (ISO 8601).
+
+    One of the baseline has its line there, and no such day.
+    """
 
     reason: str
     until: str
+    baseline: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,8 @@ class Finding:
     """One judged fact.
 
     `where` is a place that a reader can open: ``file:line``, a test's name, a load's step.
-    `measured` and `limit` are numbers in `unit`; None where the fact has no number. `evidence` are
+    `symbol` is the qualified name of the function that it is in, where it has one. `measured` and
+    `limit` are numbers in `unit`; None where the fact has no number. `evidence` are
     texts of several lines, such as the exchanges of a failed test. One with a `waiver` is
     tolerated, and the verdict leaves it out.
     """
@@ -56,6 +61,7 @@ class Finding:
     next_step: str = ""
     evidence: tuple[str, ...] = ()
     waiver: Waived | None = None
+    symbol: str = ""
 
     @property
     def counts_as(self) -> Outcome:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from harness.cli import VERBS
+from harness import baseline
+from harness.changes import known
+from harness.cli import VERBS, say
 from harness.cli.request import (
     begin,
     finish,
@@ -16,6 +20,7 @@ from harness.cli.request import (
 )
 from harness.errors import UsageError
 from harness.plan import DEFAULT_LIMITS, Gates, Plan, gates_of
+from harness.ratchet import Ratchet
 
 PARTS = ("gates",)
 
@@ -29,18 +34,46 @@ PARTS = ("gates",)
     metavar="TEXT",
     help="As 'complexity.max <= 10'; repeatable.",
 )
+@click.option("--accept", is_flag=True, help="Write what is found to the baseline.")
+@click.option("--reason", metavar="TEXT", help="Why the baseline is to tolerate more.")
+@click.option("--new-only", metavar="BASE", help="Judge what is new since BASE, a git revision.")
 @plan_option
 @reports_option
 @json_option
 def verb(
-    paths: tuple[str, ...], limits: tuple[str, ...], plan_file: str | None, reports: str,
-    json_file: str | None,
+    paths: tuple[str, ...], limits: tuple[str, ...], accept: bool, reason: str | None,
+    new_only: str | None, plan_file: str | None, reports: str, json_file: str | None,
 ) -> int:  # fmt: skip
     """Inspect code."""
     plan, path = read_plan(plan_file)
     gates = _asked(plan, paths, limits)
+    ratchet = _compared(path, accept, reason, new_only)
     run = begin(plan, path, reports, PARTS)
-    return finish(run, lambda: run.gates(gates), json_file, PARTS)
+    return finish(run, lambda: run.gates(gates, ratchet), json_file, PARTS)
+
+
+def _compared(
+    plan_file: Path | None, accept: bool, reason: str | None, new_only: str | None
+) -> Ratchet:
+    """Read what to compare with. Raises UsageError for what makes no sense, or is damaged."""
+    if reason is not None and not (accept and reason.strip()):
+        raise UsageError(
+            "baseline/reason", "a reason is a text, for what --accept is to tolerate",
+            next_step="harness gates --accept --reason 'legacy, replaced in May'",
+        )  # fmt: skip
+    if accept and new_only is not None:
+        raise UsageError(
+            "baseline/accept", "--accept takes all that is found, --new-only judges a part of it",
+            next_step="leave one of them out",
+        )  # fmt: skip
+    here = Path.cwd()
+    if new_only is not None:
+        known(here, new_only)
+    file = baseline.file_of(plan_file.absolute() if plan_file else None, here)
+    baseline.read(file, file.name)
+    return Ratchet(
+        file, say, accept=accept, reason=(reason or "").strip(), new_only=new_only or ""
+    )  # fmt: skip
 
 
 def _asked(plan: Plan, paths: tuple[str, ...], limits: tuple[str, ...]) -> Gates:

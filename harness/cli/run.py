@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from harness import baseline
 from harness.cli import VERBS
 from harness.cli.request import (
     begin,
@@ -41,6 +42,9 @@ def verb(plan_file: str | None, profile: str | None, reports: str, json_file: st
         )
     refuse_unset(plan, plan.tests.targets if plan.tests else (), plan.loads)
     _refuse_missing(plan)
+    if plan.gates and path:
+        file = baseline.file_of(path, Path.cwd())
+        baseline.read(file, file.name)
     documents(plan, Path.cwd())
     StandIns.of(plan.standins, Path.cwd())
     run = begin(plan, path, reports, plan.parts, whole=plan.live is None)

@@ -159,4 +159,5 @@ def _count(combined: coverage.Coverage, root: Path, path: str) -> Covered | NotC
         branches=sum(total for total, _ in branches),
         covered_branches=sum(taken for _, taken in branches),
         missing=tuple(missing),
+        ran=tuple(sorted({*statements} - {*missing})),
     )

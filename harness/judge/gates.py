@@ -8,6 +8,8 @@ from fractions import Fraction
 
 from harness.facts import Block, Covered, Fact, GatesBegun, Inspected, NotChecked, Weakness
 from harness.judge import Judgement, of_part, unknown
+from harness.judge.accepted import Tolerance
+from harness.judge.narrowed import narrowed
 from harness.objective import Family, Objective, parse_objective
 from harness.record import GateRow, Omission
 from harness.verdict import Finding, Outcome
@@ -28,12 +30,27 @@ def judge(part: str, facts: tuple[Fact, ...]) -> tuple[Judgement, list[GateRow]]
     """Judge the gates against their limits."""
     judgement = of_part(part, facts)
     texts = [text for fact in facts if isinstance(fact, GatesBegun) for text in fact.limits]
-    limits = [parse_objective(text, Family.GATE) for text in texts]
+    asked = [parse_objective(text, Family.GATE) for text in texts]
+    tolerance = tolerance_of(asked, facts)  # of all: what was there before is no twin of it
+    limits, facts = narrowed(asked, facts, judgement)
     inspected = {fact.gate: fact for fact in facts if isinstance(fact, Inspected)}
     judgement.extend(_not_checked(limits, inspected))
-    rows = [_limit(judgement, inspected, limit, facts) for limit in limits]
+    rows = [_limit(judgement, inspected, limit, facts, tolerance) for limit in limits]
+    judgement.notices.extend(tolerance.told())
     judgement.not_checked.extend(_suppressed(limits, facts))
     return judgement, rows
+
+
+def tolerance_of(limits: Sequence[Objective], facts: Sequence[Fact]) -> Tolerance:
+    """Compare what is beyond the limits with the baseline among the facts."""
+    whole = [limit for limit in limits if limit.indicator != "coverage.changed"]
+    measured = [(limit, _measured(limit, facts)) for limit in whole]
+    broken = [
+        (limit, found.beyond)
+        for limit, found in measured
+        if found.value is not None and not limit.holds(found.value)
+    ]
+    return Tolerance.of(facts, whole, broken)
 
 
 def _gate(limit: Objective) -> str:
@@ -94,29 +111,34 @@ def _limit(
     inspected: dict[str, Inspected],
     limit: Objective,
     facts: Sequence[Fact],
+    tolerance: Tolerance,
 ) -> GateRow:
     """Judge one limit, add what it finds to `judgement`, and return its row."""
     gate = _gate(limit)
     found = inspected.get(gate)
     checked = [path for path in found.checked if limit.covers(path)] if found else []
     missed = [file for file in found.not_checked if limit.covers(file.path)] if found else []
-    measured = _measure(limit, [f for f in facts if limit.covers(getattr(f, "path", ""))])
+    measured = _measured(limit, facts)
     value = measured.value if checked else None
-    outcome = _outcome(limit, value, missed)
+    broken = value is not None and not limit.holds(value)
+    beyond = [tolerance.under(finding) for finding in measured.beyond] if broken else []
+    accepted = [finding for finding in beyond if finding.waiver]
+    new = [finding for finding in beyond if not finding.waiver]
+    outcome = _outcome(limit, value, missed, tolerated=bool(accepted) and not new)
     summary = Finding(
         slug=f"gates/limit-{_WORD[outcome]}",
         outcome=outcome,
         where=limit.pattern or gate,
-        message=limit.text if value is not None else f"{limit.text}: {_lacking(limit, found)}",
+        message=_message(limit, value, found, len(accepted)),
         measured=None if value is None else float(value),
         limit=float(limit.limit),
         unit=limit.unit,
         next_step="" if value is not None or missed else _step(limit, found),
     )
     judgement.findings.append(summary)
-    if outcome is Outcome.FAIL:
-        known = set(judgement.findings)  # limits overlap, and a place is told once
-        judgement.findings.extend(f for f in measured.beyond[:MOST_FINDINGS] if f not in known)
+    known = set(judgement.findings)  # limits overlap, and a place is told once
+    listed = [*(new[:MOST_FINDINGS] if outcome is Outcome.FAIL else ()), *accepted]
+    judgement.findings.extend(finding for finding in listed if finding not in known)
     return GateRow(
         name=limit.text,
         gate=gate,
@@ -128,8 +150,18 @@ def _limit(
         unit=limit.unit,
         checked=len(checked),
         not_checked=list(missed),
-        findings=len(measured.beyond) if outcome is Outcome.FAIL else 0,
+        findings=len(new) if outcome is Outcome.FAIL else 0,
+        accepted=len(accepted),
     )
+
+
+def _message(
+    limit: Objective, value: Fraction | None, found: Inspected | None, accepted: int
+) -> str:
+    if value is None:
+        return f"{limit.text}: {_lacking(limit, found)}"
+    tolerated = f"{accepted} finding{'' if accepted == 1 else 's'} of the baseline"
+    return f"{limit.text}, {tolerated}" if accepted else limit.text
 
 
 _WORD = {Outcome.PASS: "kept", Outcome.FAIL: "broken", Outcome.UNKNOWN: "undecided"}
@@ -156,11 +188,13 @@ def _lacking(limit: Objective, found: Inspected | None) -> str:
     return "nothing was checked" if not found.checked else "no file has anything to measure"
 
 
-def _outcome(limit: Objective, value: Fraction | None, missed: Sequence[NotChecked]) -> Outcome:
+def _outcome(
+    limit: Objective, value: Fraction | None, missed: Sequence[NotChecked], *, tolerated: bool
+) -> Outcome:
     """A limit is kept only if everything was checked, broken only if the rest cannot mend it."""
     if value is None:
         return Outcome.UNKNOWN
-    holds = limit.holds(value)
+    holds = limit.holds(value) or tolerated
     if missed and (holds or not _only_worsens(limit, value)):
         return Outcome.UNKNOWN
     return Outcome.PASS if holds else Outcome.FAIL
@@ -170,6 +204,10 @@ def _only_worsens(limit: Objective, value: Fraction) -> bool:
     """Tell whether more code can only lead further beyond a limit: a worst case or a count."""
     grows = limit.indicator == "complexity.max" or _gate(limit) == "security"
     return grows and (limit.op in ("<", "<=") or (limit.op == "==" and value > limit.limit))
+
+
+def _measured(limit: Objective, facts: Sequence[Fact]) -> _Measurement:
+    return _measure(limit, [f for f in facts if limit.covers(getattr(f, "path", ""))])
 
 
 def _measure(limit: Objective, facts: Sequence[Fact]) -> _Measurement:
@@ -197,6 +235,7 @@ def _complexity(limit: Objective, which: str, blocks: Sequence[Block]) -> _Measu
             limit=float(limit.limit),
             unit="",
             next_step="split it, or give its cases to a table",
+            symbol=block.name,
         )
         for block in sorted(blocks, key=lambda b: (-b.complexity, b.path, b.line))
         if not limit.holds(Fraction(block.complexity))
@@ -220,6 +259,9 @@ def _security(severity: str, weaknesses: Sequence[Weakness]) -> _Measurement:
     return _Measurement(Fraction(len(found)), beyond)
 
 
+_WHICH = {"lines": "lines", "branches": "branches", "changed": "changed lines"}
+
+
 def _coverage(limit: Objective, which: str, files: Sequence[Covered]) -> _Measurement:
     def counts(file: Covered) -> tuple[int, int]:
         if which == "branches":
@@ -229,15 +271,18 @@ def _coverage(limit: Objective, which: str, files: Sequence[Covered]) -> _Measur
     covered = sum(counts(file)[0] for file in files)
     total = sum(counts(file)[1] for file in files)
     if not total:
-        # No branch anywhere is a whole coverage of branches; no statement is no evidence.
-        return _Measurement(Fraction(100) if files and which == "branches" else None, [])
+        # No branch anywhere is a whole coverage of branches; no statement is no evidence, but for
+        # a change that adds none.
+        whole = which == "changed" or (files and which == "branches")
+        return _Measurement(Fraction(100) if whole else None, [])
     beyond = [
         Finding(
             slug=f"coverage/{which}",
             outcome=Outcome.FAIL,
             where=f"{file.path}:{file.missing[0]}" if file.missing else file.path,
-            message=f"{counts(file)[1] - counts(file)[0]} of {counts(file)[1]} {which} "
+            message=f"{counts(file)[1] - counts(file)[0]} of {counts(file)[1]} {_WHICH[which]} "
             f"were not run{_lines(file)}",
+            measured=counts(file)[1] - counts(file)[0],
             next_step="test them, or delete them",
         )
         for file in sorted(files, key=lambda f: counts(f)[0] - counts(f)[1])

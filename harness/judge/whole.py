@@ -176,6 +176,8 @@ def _passed(
         said.append(f"{_some(sum(run.visits_started for run in loads), noun)} under load")
     if gate_rows:
         said.append(f"{_some(len(gate_rows), 'limit')} kept")
+    if accepted := sum(row.accepted for row in gate_rows):
+        said.append(f"{_some(accepted, 'finding')} of the baseline")
     return said
 
 

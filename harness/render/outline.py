@@ -75,17 +75,25 @@ def of_outcome(record: Record, outcome: Outcome) -> list[Finding]:
 
 def told(record: Record) -> list[tuple[str, list[str]]]:
     """Return the headings and lines of what the verdict does not rest on and readers should see."""
+    tolerated = [(finding, finding.waiver) for finding in record.findings if finding.waiver]
     waived = [
         f"{finding.where} ({finding.slug}): {_first(finding.message)}; "
-        f"until {finding.waiver.until}: {finding.waiver.reason}"
-        for finding in record.findings
-        if finding.waiver is not None
+        f"until {waiver.until}: {waiver.reason}"
+        for finding, waiver in tolerated
+        if not waiver.baseline
+    ]
+    accepted = [
+        f"{finding.where} ({finding.slug}): {_first(finding.message)}; "
+        f"{waiver.baseline}: {waiver.reason}"
+        for finding, waiver in tolerated
+        if waiver.baseline
     ]
     noticed = [
         f"{notice.where} ({notice.slug}): {notice.message}".replace("\n", "; ")
         for notice in record.notices
     ]
-    return [(title, lines) for title, lines in (("Waived", waived), ("Noticed", noticed)) if lines]
+    told = (("Waived", waived), ("Of the baseline", accepted), ("Noticed", noticed))
+    return [(title, lines) for title, lines in told if lines]
 
 
 def _first(text: str) -> str:

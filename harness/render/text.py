@@ -193,9 +193,17 @@ def _kept(load: Load) -> Iterator[str]:
 def _gates(record: Record, paint: _Paint) -> list[str]:
     if not record.gates:
         return []
+    tolerated = any(gate.accepted for gate in record.gates)  # a column where there is any
     return _table(
         paint.heading("Gates"),
-        ["measured", "limit", "files checked", "not checked", "places"],
+        [
+            "measured",
+            "limit",
+            "files checked",
+            "not checked",
+            "places",
+            *(["baseline"] if tolerated else []),
+        ],
         [
             [
                 f"{paint.outcome(gate.outcome, 8)}{line(gate.name, 60)}",
@@ -204,6 +212,7 @@ def _gates(record: Record, paint: _Paint) -> list[str]:
                 count(gate.checked),
                 count(len(gate.not_checked)),
                 count(gate.findings),
+                *([count(gate.accepted)] if tolerated else []),
             ]
             for gate in record.gates
         ],
