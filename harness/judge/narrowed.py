@@ -108,12 +108,12 @@ class _Narrowing:
                     yield self._covered(fact)
             elif isinstance(fact, Inspected):
                 yield self._inspected(fact)
-            elif (
-                isinstance(fact, Site)
-                or not hasattr(fact, "line")
-                or is_touched(self._change, fact.path, fact.line, self._sites)
-            ):
+            elif isinstance(fact, Site) or not hasattr(fact, "line") or self._is_touched(fact):
                 yield fact
+
+    def _is_touched(self, fact: Fact) -> bool:
+        path, line = str(getattr(fact, "path", "")), int(getattr(fact, "line", 0))
+        return is_touched(self._change, path, line, self._sites)
 
     def _grew(self, block: Block) -> bool:
         return block.complexity > self._before.get((block.path, block.name), 0)

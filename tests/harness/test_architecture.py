@@ -53,6 +53,7 @@ def test_no_heading_in_the_messages_is_for_a_slug_that_is_gone() -> None:
         "target/factory-failed", "load/objective-met", "load/objective-missed",
         "load/objective-undecided", "gates/limit-kept", "gates/limit-broken",
         "gates/limit-undecided", "security/B…", "usage", "coverage/lines", "coverage/branches",
+        "coverage/changed",
         "harness/crashed",
     }  # fmt: skip
 

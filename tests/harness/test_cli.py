@@ -116,6 +116,10 @@ def test_a_stub_that_the_plan_names_and_no_file_has_cannot_be_understood(project
         (["load", "mix.py", "--pace", "ramp 0->5/s"], "expected 'over' and a duration"),
         (["gates", "nowhere"], "there is no 'nowhere'"),
         (["gates", "shop.py", "--limit", "complexity <= 3"], "complexity.max"),
+        (["gates", "--reason", "why"], "a reason is a text"),
+        (["gates", "--accept", "--reason", " "], "a reason is a text"),
+        (["gates", "--accept", "--new-only", "main"], "leave one of them out"),
+        (["gates", "--new-only", ""], "no repository"),
         (["gatse"], "gates"),
         (["run", "--nope"], "--nope"),
         (["run", "--reports", "harness.toml"], "cannot be written"),
@@ -277,6 +281,36 @@ def test_only_a_terminal_that_knows_escape_sequences_gets_any(
     assert done.returncode == 0
     assert b"1 limit kept" in output
     assert (b"\x1b" in output) is obeys
+
+
+def test_findings_are_accepted_tolerated_and_judged_where_they_are_new(project: Project) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
+                       cwd=project.root, check=True, capture_output=True)  # fmt: skip
+
+    project.change("shop.py", "SLOW_S = 0", "SLOW_S = eval('0')")
+    git("init", "-q", "-b", "main")
+    git("add", "-A")
+    git("commit", "-q", "-m", "all")
+    gates = ("gates", "shop.py", *GATES)
+
+    code, output = project.harness(*gates, "--accept")
+    assert code == 0, output
+    assert "new: security/B307 in shop.py, <module>" in output
+    assert "\nPASS: 2 limits kept; 1 finding of the baseline" in output
+
+    project.change("shop.py", "def create_app", "OTHER = eval('1')\n\n\ndef create_app")
+    code, output = project.harness(*gates, "--new-only", "main")
+    assert code == 1, output
+    assert "shop.py:11 (security/B307)" in output
+    assert project.harness(*gates, "--accept")[0] == 1
+    assert project.harness(*gates, "--accept", "--reason", "until May")[0] == 0
+
+    (project.root / "harness-baseline.jsonl").write_text("<<<<<<< HEAD\n")
+    for verb in (gates, ("run",)):
+        code, output = project.harness(*verb)
+        assert code == 64, output
+        assert "harness-baseline.jsonl:1: the baseline is damaged" in output
 
 
 def test_a_quiet_load_prints_its_verdict_and_nothing_before_it(project: Project) -> None:
