@@ -19,7 +19,8 @@ from harness.errors import HarnessError, UsageError
 from harness.fingerprint import Anatomy
 
 _TIMEOUT_S = 60
-_HUNK = re.compile(rb"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
+_FILE = re.compile(rb"^diff --git ", re.MULTILINE)
+_HUNK = re.compile(rb"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 _SUFFIXES = (".py", ".pyw")
 
 
@@ -119,21 +120,30 @@ def _diff(top: Path, merge_base: str) -> dict[str, Touched]:
         "--src-prefix=a/", "--dst-prefix=b/", merge_base, "--",
     )  # fmt: skip
     found: dict[str, Touched] = {}
-    before, touched = "", Touched("")
-    in_head = False
-    for line in text.split(b"\n"):
-        if line.startswith(b"diff --git "):
-            in_head, before = True, ""
-        elif in_head and line.startswith((b"--- ", b"rename from ")):
-            before = _path(line)
-        elif in_head and line.startswith((b"+++ ", b"rename to ")):
-            if path := _path(line):
-                touched = found.setdefault(path, Touched(before))
-        elif hunk := _HUNK.match(line):
-            in_head = False
-            first, count = int(hunk[1]), int(hunk[2] or 1)
-            touched.ranges.extend([(first, first + count - 1)] if count else [])
+    for section in _FILE.split(text)[1:]:
+        head, _, hunks = section.partition(b"\n@@ ")
+        before, path = _names(head)
+        if path:
+            found[path] = Touched(before, list(_gained(b"@@ " + hunks)))
     return found
+
+
+def _names(head: bytes) -> tuple[str, str]:
+    """Return a file's name before and now; empty where it was or is none."""
+    before = now = ""
+    for line in head.split(b"\n"):
+        if line.startswith((b"--- ", b"rename from ")):
+            before = _path(line)
+        elif line.startswith((b"+++ ", b"rename to ")):
+            now = _path(line)
+    return before, now
+
+
+def _gained(hunks: bytes) -> Iterator[tuple[int, int]]:
+    for hunk in _HUNK.finditer(hunks):
+        first, count = int(hunk[1]), int(hunk[2] or 1)
+        if count:
+            yield first, first + count - 1
 
 
 def _path(line: bytes) -> str:

@@ -72,6 +72,11 @@ class Tolerance:
             return replace(finding, message=told)
         return replace(finding, waiver=Waived(_why(entry), "", place))
 
+    def parted(self, findings: Iterable[Finding]) -> tuple[list[Finding], list[Finding]]:
+        """Part findings into those that are new or worse, and those that are tolerated."""
+        under = [self.under(finding) for finding in findings]
+        return [one for one in under if not one.waiver], [one for one in under if one.waiver]
+
     def told(self) -> Iterator[Notice]:
         """Say which baseline was compared with, and what of it is no longer needed."""
         if self.baseline is None:
@@ -118,9 +123,9 @@ class Tolerance:
         found = self.inspected.get(entry.indicator.partition(".")[0])
         if found is None or any(file.path == entry.path for file in found.not_checked):
             return False
-        below = (posixpath.normpath(path) for path in found.paths)
-        return entry.path in found.checked or any(
-            PurePosixPath(entry.path).is_relative_to(path) for path in below
+        return any(
+            path == "." or PurePosixPath(entry.path).is_relative_to(path)
+            for path in map(posixpath.normpath, found.paths)
         )
 
     def proposal(self, since: str, commit: str, reason: str) -> Proposal:

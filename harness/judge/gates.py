@@ -45,11 +45,7 @@ def tolerance_of(limits: Sequence[Objective], facts: Sequence[Fact]) -> Toleranc
     """Compare what is beyond the limits with the baseline among the facts."""
     whole = [limit for limit in limits if limit.indicator != "coverage.changed"]
     measured = [(limit, _measured(limit, facts)) for limit in whole]
-    broken = [
-        (limit, found.beyond)
-        for limit, found in measured
-        if found.value is not None and not limit.holds(found.value)
-    ]
+    broken = [(limit, found.beyond) for limit, found in measured if _is_broken(limit, found.value)]
     return Tolerance.of(facts, whole, broken)
 
 
@@ -120,11 +116,9 @@ def _limit(
     missed = [file for file in found.not_checked if limit.covers(file.path)] if found else []
     measured = _measured(limit, facts)
     value = measured.value if checked else None
-    broken = value is not None and not limit.holds(value)
-    beyond = [tolerance.under(finding) for finding in measured.beyond] if broken else []
-    accepted = [finding for finding in beyond if finding.waiver]
-    new = [finding for finding in beyond if not finding.waiver]
+    new, accepted = tolerance.parted(measured.beyond if _is_broken(limit, value) else ())
     outcome = _outcome(limit, value, missed, tolerated=bool(accepted) and not new)
+    new = new if outcome is Outcome.FAIL else []
     summary = Finding(
         slug=f"gates/limit-{_WORD[outcome]}",
         outcome=outcome,
@@ -136,9 +130,7 @@ def _limit(
         next_step="" if value is not None or missed else _step(limit, found),
     )
     judgement.findings.append(summary)
-    known = set(judgement.findings)  # limits overlap, and a place is told once
-    listed = [*(new[:MOST_FINDINGS] if outcome is Outcome.FAIL else ()), *accepted]
-    judgement.findings.extend(finding for finding in listed if finding not in known)
+    _list(judgement, [*new[:MOST_FINDINGS], *accepted])
     return GateRow(
         name=limit.text,
         gate=gate,
@@ -150,9 +142,18 @@ def _limit(
         unit=limit.unit,
         checked=len(checked),
         not_checked=list(missed),
-        findings=len(new) if outcome is Outcome.FAIL else 0,
+        findings=len(new),
         accepted=len(accepted),
     )
+
+
+def _is_broken(limit: Objective, value: Fraction | None) -> bool:
+    return value is not None and not limit.holds(value)
+
+
+def _list(judgement: Judgement, findings: Sequence[Finding]) -> None:
+    known = set(judgement.findings)  # limits overlap, and a place is told once
+    judgement.findings.extend(finding for finding in findings if finding not in known)
 
 
 def _message(

@@ -17,6 +17,7 @@ from harness.facts import Block, Covered, Fact, Inspected
 from harness.judge import Judgement, unknown
 from harness.objective import Objective
 from harness.record import Notice, Omission
+from harness.verdict import Finding
 
 _OF_CHANGES = "coverage.changed"
 _OF_A_WHOLE = ("complexity.average", "coverage.branches")
@@ -31,19 +32,24 @@ def narrowed(
     """
     change = next((fact for fact in facts if isinstance(fact, Changed)), None)
     if change is None:
-        for limit in (one for one in limits if one.indicator == _OF_CHANGES):
-            told = f"{limit.text}: no change is named"
-            step = "harness gates --new-only BASE"
-            judgement.findings.append(unknown("coverage/no-change", "coverage", told, step))
-        return [one for one in limits if one.indicator != _OF_CHANGES], facts
+        judgement.findings.extend(_without_change(limits))
+        return [limit for limit in limits if limit.indicator != _OF_CHANGES], facts
     judgement.notices.append(_notice(change))
     judgement.not_checked.extend(_omitted(limits, change))
-    kept = [_of_change(one) for one in limits if one.indicator not in _OF_A_WHOLE]
+    kept = [_of_change(limit) for limit in limits if limit.indicator not in _OF_A_WHOLE]
     if not kept:
         told = "none of the limits speaks of what a change adds"
         step = "add one to [gates], such as 'coverage.changed >= 90%' or 'complexity.max <= 10'"
         judgement.findings.append(unknown("gates/limit-undecided", "gates", told, step))
     return kept, tuple(_Narrowing(change, facts).facts())
+
+
+def _without_change(limits: Iterable[Objective]) -> Iterator[Finding]:
+    for limit in limits:
+        if limit.indicator == _OF_CHANGES:
+            told = f"{limit.text}: no change is named"
+            step = "harness gates --new-only BASE"
+            yield unknown("coverage/no-change", "coverage", told, step)
 
 
 def _notice(change: Changed) -> Notice:
@@ -100,16 +106,20 @@ class _Narrowing:
 
     def facts(self) -> Iterator[Fact]:
         for fact in self._facts:
-            if isinstance(fact, Block):
-                if fact.path in self._change.files and self._grew(fact):
-                    yield fact
+            if isinstance(fact, Inspected):
+                yield self._inspected(fact)
             elif isinstance(fact, Covered):
                 if fact.path in self._change.files:
                     yield self._covered(fact)
-            elif isinstance(fact, Inspected):
-                yield self._inspected(fact)
-            elif isinstance(fact, Site) or not hasattr(fact, "line") or self._is_touched(fact):
+            elif self._is_added(fact):
                 yield fact
+
+    def _is_added(self, fact: Fact) -> bool:
+        """Tell whether a finding is the change's. What is no finding, is as it was."""
+        if isinstance(fact, Block):
+            return fact.path in self._change.files and self._grew(fact)
+        is_finding = hasattr(fact, "line") and not isinstance(fact, Site)
+        return not is_finding or self._is_touched(fact)
 
     def _is_touched(self, fact: Fact) -> bool:
         path, line = str(getattr(fact, "path", "")), int(getattr(fact, "line", 0))

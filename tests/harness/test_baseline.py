@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,29 @@ def test_no_file_is_no_baseline_and_one_that_cannot_be_read_is_an_error(tmp_path
 def test_it_lies_beside_the_plan_and_each_plan_has_its_own(tmp_path: Path) -> None:
     assert file_of(None, tmp_path) == tmp_path / "harness-baseline.jsonl"
     assert file_of(tmp_path / "of/self.toml", tmp_path) == tmp_path / "of/self-baseline.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "merges"), [("a.py", "z.py", True), ("m1.py", "m2.py", False)]
+)
+def test_branches_merge_unless_they_touch_the_same_place_and_then_it_is_an_error(
+    tmp_path: Path, ours: str, theirs: str, merges: bool
+) -> None:
+    common = [entry(path) for path in ("f.py", "g.py", "h.py", "p.py", "q.py", "r.py")]
+    texts = {
+        "base": written(common), "ours": written([*common, entry(ours)]),
+        "theirs": written([*common, entry(theirs)]),
+    }  # fmt: skip
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text)
+    merge = ["git", "merge-file", "-p", "ours", "base", "theirs"]
+    merged = subprocess.run(merge, cwd=tmp_path, capture_output=True, check=False).stdout
+
+    if merges:
+        assert {e.path for e in parsed(merged, "b").entries} >= {ours, theirs, "f.py"}
+    else:
+        with pytest.raises(UsageError, match="a merge left its mark"):
+            parsed(merged, "b")
 
 
 def paired(found: list[Accepted], known: list[Accepted], moved: bool = True) -> dict[int, int]:
