@@ -162,12 +162,12 @@ def _path(line: bytes) -> str:
 
 def _whole(file: Path, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Widen ranges to whole statements; of what cannot be parsed, keep them."""
+    lines = {line for first, last in ranges for line in range(first, last + 1)}
     try:
-        anatomy = Anatomy.of(ast.parse(file.read_bytes()))
+        anatomy = Anatomy.of(ast.parse(file.read_bytes()), lines)
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         yield from ranges
         return
-    lines = {line for first, last in ranges for line in range(first, last + 1)}
     for place in {anatomy.at(line) for line in lines}:
         lines.update(range(place.first, place.last + 1))
     yield from _ranges(sorted(lines))

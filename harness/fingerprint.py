@@ -8,7 +8,8 @@ does the version of Python. Of a compound statement only the head counts: ``if x
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -41,9 +42,10 @@ class Anatomy:
     _names: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, tree: ast.Module) -> Anatomy:
-        """Look through a module, at any depth."""
+    def of(cls, tree: ast.Module, lines: Collection[int] | None = None) -> Anatomy:
+        """Look through a module, at any depth: all of it, or what the `lines` are in."""
         anatomy = cls()
+        wanted = None if lines is None else sorted(lines)
         waiting: list[tuple[ast.AST, str]] = [(tree, "")]
         while waiting:
             node, symbol = waiting.pop()
@@ -56,7 +58,8 @@ class Anatomy:
             if isinstance(node, _HEADED):
                 for line in range(_first(node), _last(node) + 1):
                     anatomy._heads.setdefault(line, []).append(node)
-            waiting += [(child, symbol) for child in reversed(list(_statements(node)))]
+            below = reversed(list(_statements(node)))
+            waiting += [(child, symbol) for child in below if _holds(child, wanted)]
         return anatomy
 
     def at(self, line: int) -> Place:
@@ -70,7 +73,7 @@ class Anatomy:
 
     @property
     def names(self) -> str:
-        """A hash of the names that the module defines; empty where it defines none."""
+        """A hash of the names defined in what was looked through; empty where there are none."""
         return _hash("\n".join(sorted(self._names))) if self._names else ""
 
 
@@ -85,29 +88,37 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
             yield from value
 
 
+def _holds(node: ast.AST, wanted: Sequence[int] | None) -> bool:
+    """Tell whether a statement has any of the lines."""
+    if wanted is None or isinstance(node, ast.match_case):  # that has no lines of its own
+        return True
+    at = bisect_left(wanted, _first(node))
+    return at < len(wanted) and wanted[at] <= (getattr(node, "end_lineno", None) or wanted[at])
+
+
 def _first(node: ast.AST) -> int:
     """Return the line on which a statement begins: a function does with its decorators."""
     decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([*(one.lineno for one in decorators), *_lines(node)[:1]])
+    return min([*(one.lineno for one in decorators), _began(node)])
+
+
+def _began(node: ast.AST) -> int:
+    began: int = getattr(node.pattern if isinstance(node, ast.match_case) else node, "lineno", 1)
+    return began
 
 
 def _last(node: ast.AST) -> int:
     """Return the line on which a statement, or its head, ends."""
-    return max(_lines(node)[1:])
-
-
-def _lines(node: ast.AST) -> list[int]:
-    """Return where a statement begins, and all ends of what is in its head."""
-    began: int = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno  # type: ignore[attr-defined]  # statements and handlers have one
-    ends = [began]
+    began = _began(node)
     if not any(True for _ in _statements(node)):
-        return [began, getattr(node, "end_lineno", None) or began]
+        return getattr(node, "end_lineno", None) or began
+    ends = [began]
     waiting = list(_head(node))
     while waiting:
         part = waiting.pop()
         ends.append(getattr(part, "end_lineno", None) or began)
         waiting += ast.iter_child_nodes(part)
-    return [began, *ends]
+    return max(ends)
 
 
 def _head(node: ast.AST) -> Iterator[ast.AST]:

@@ -6,7 +6,7 @@ And how complex the functions of a changed file were, so that only what grew is 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.comparison import Before, Site
@@ -28,12 +28,12 @@ def sites(root: Path, facts: Iterable[Fact]) -> Iterator[Site]:
         yield from _of_file(root, path, wanted)
 
 
-def _of_file(root: Path, path: str, wanted: Iterable[int]) -> Iterator[Site]:
+def _of_file(root: Path, path: str, wanted: Collection[int]) -> Iterator[Site]:
     tree = parsed(root, path)
     if isinstance(tree, NotChecked):
         return
     try:
-        anatomy = Anatomy.of(tree)
+        anatomy = Anatomy.of(tree, None if 0 in wanted else wanted)
     except RecursionError:
         return
     for line in sorted(wanted):

@@ -112,6 +112,14 @@ def test_a_file_is_known_by_the_names_in_it_and_without_any_by_none() -> None:
     assert names("a = 1") == ""
 
 
+@given(st.sets(st.integers(1, CODE.count("\n")), min_size=1))
+def test_looking_at_some_lines_finds_what_looking_at_all_does(lines: set[int]) -> None:
+    tree = ast.parse(CODE)
+    some, everything = Anatomy.of(tree, lines), Anatomy.of(tree)
+
+    assert {line: some.at(line) for line in lines} == {line: everything.at(line) for line in lines}
+
+
 def test_code_that_runs_deep_is_no_recursion() -> None:
     source = "x = " + "+".join(["a"] * 900)
 
