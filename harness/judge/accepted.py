@@ -135,7 +135,8 @@ class Tolerance:
         proposal = Proposal(gone=[old[at] for at in sorted(stale)])
         paired = {self.found[finding]: old[at] for finding, at in self.pairs.items()}
         for entry in dict.fromkeys(self.found.values()):
-            tool = self.inspected[entry.indicator.partition(".")[0]].tool
+            gate = self.inspected.get(entry.indicator.partition(".")[0])
+            tool = gate.tool if gate else ""
             fresh = changed(entry, since=since, commit=commit, tool=tool, reason=reason)
             proposal.take(fresh, paired.get(entry))
         used = {*self.pairs.values(), *stale}

@@ -45,7 +45,13 @@ def covered(run, inspect):
 def test_statements_and_branches_are_counted_exactly(tree, covered):
     root = tree({"main.py": "from app import sign\nsign(1)\n", "app.py": BRANCHY})
     assert covered(root)["app.py"] == Covered(
-        path="app.py", statements=4, covered=3, branches=2, covered_branches=1, missing=(3,)
+        path="app.py",
+        statements=4,
+        covered=3,
+        branches=2,
+        covered_branches=1,
+        missing=(3,),
+        ran=(1, 2, 4),
     )
 
 
