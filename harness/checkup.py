@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import msgspec
 from packaging.requirements import Requirement
 
-from harness import leash, matrix, tox, workflow
+from harness import baseline, leash, matrix, tox, workflow
 from harness.demand import Load
 from harness.errors import HarnessError, UsageError
 from harness.evidence import environment, problem
@@ -202,6 +202,15 @@ def of_plan(plan: Plan, root: Path) -> Iterator[Check]:
         yield _ok("stand-ins and ports on loopback")
         if not unset:
             yield from _imports(plan, root, rig.at(dict(plan.live.urls) if plan.live else {}))
+
+
+def tolerated(file: Path) -> Check:
+    """Check that the baseline in `file`, if there is one, can be read."""
+    try:
+        found = baseline.read(file, file.name)
+    except UsageError as error:
+        return _of(error, exit_code=error.exit_code)
+    return _ok(f"baseline: {len(found.entries) if found else 'nothing'} tolerated")
 
 
 def _document(name: str, root: Path, path: str) -> Check:

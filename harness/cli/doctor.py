@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from harness import secret
-from harness.checkup import Check, Mark, of_plan, orchestrated, surroundings
+from harness.baseline import file_of
+from harness.checkup import Check, Mark, of_plan, orchestrated, surroundings, tolerated
 from harness.cli import VERBS
 from harness.cli.request import PLAN, plan_option, profile_option, read_plan, reports_option
 from harness.errors import UsageError, nearest
@@ -44,6 +45,8 @@ def verb(slug: str | None, plan_file: str | None, profile: str | None, reports: 
     _show(Check(Mark.OK, f"{path}: {', '.join(plan.parts) or 'services only'}"))
     for check in of_plan(plan, Path.cwd()):
         code = max(code, _show(check))
+    if plan.gates:
+        code = max(code, _show(tolerated(file_of(path, Path.cwd()))))
     chosen = [
         f" --plan {plan_file}" if plan_file else "",
         f" --profile {profile}" if profile else "",

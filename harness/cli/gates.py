@@ -71,8 +71,11 @@ def _compared(
         known(here, new_only)
     file = baseline.file_of(plan_file.absolute() if plan_file else None, here)
     baseline.read(file, file.name)
+    # What is no UTF-8 on the command line could not be written to the file.
+    told = (reason or "").strip().encode("utf-8", "surrogateescape")
     return Ratchet(
-        file, say, accept=accept, reason=(reason or "").strip(), new_only=new_only or ""
+        file, say, accept=accept, reason=told.decode("utf-8", "backslashreplace"),
+        new_only=new_only or "",
     )  # fmt: skip
 
 

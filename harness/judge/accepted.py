@@ -123,8 +123,9 @@ class Tolerance:
         found = self.inspected.get(entry.indicator.partition(".")[0])
         if found is None or any(file.path == entry.path for file in found.not_checked):
             return False
+        place = PurePosixPath(entry.path)
         return any(
-            path == "." or PurePosixPath(entry.path).is_relative_to(path)
+            place.is_relative_to(path) or (path == "." and not place.is_absolute())
             for path in map(posixpath.normpath, found.paths)
         )
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.baseline import HEADER, file_of, matched, parsed, read, written
+from harness.checkup import tolerated
 from harness.comparison import Accepted
 from harness.errors import UsageError
 
@@ -111,6 +112,17 @@ def test_no_file_is_no_baseline_and_one_that_cannot_be_read_is_an_error(tmp_path
     assert read(tmp_path / "none.jsonl", "none.jsonl") is None
     with pytest.raises(UsageError):
         read(tmp_path, "a-folder")
+
+
+def test_the_doctor_finds_a_damaged_one(tmp_path: Path) -> None:
+    file = tmp_path / "harness-baseline.jsonl"
+    assert tolerated(file).told == "baseline: nothing tolerated"
+    file.write_bytes(written([entry()]))
+    assert (tolerated(file).exit_code, tolerated(file).told) == (
+        0, "baseline: 1 tolerated"
+    )  # fmt: skip
+    file.write_text("{}")
+    assert tolerated(file).exit_code == 64
 
 
 def test_it_lies_beside_the_plan_and_each_plan_has_its_own(tmp_path: Path) -> None:

@@ -267,6 +267,8 @@ def test_what_this_run_did_not_look_at_stays_and_is_not_stale(known: Code) -> No
 
     assert "baseline/stale" not in known.gates(paths=("other.py",)).told
     assert "baseline/stale" not in known.gates(limits=LIMITS[1:2]).told
+    (known.root / "shop.py").rename(known.root / "of.py")
+    assert "baseline/stale" not in known.gates(paths=("other.py",)).told
     known.gates(accept=True, paths=("other.py",))
     assert known.baseline.read_bytes() == before
 
