@@ -31,11 +31,8 @@ from harness.evidence import (
     problem,
     tree_hash,
 )
-from harness.facts import Fact, GatesBegun, Problem, PytestEnded, Tested
-from harness.gates import Gate
-from harness.gates.complexity import Complexity
-from harness.gates.coverage import Coverage, measured
-from harness.gates.security import Security
+from harness.facts import Fact, Problem, PytestEnded, Tested
+from harness.gates.coverage import measured
 from harness.inventory import files, python_files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
@@ -281,24 +278,12 @@ class Run:
         What is found is compared as `ratchet` says; else with the baseline, if there is one.
         """
         self.say(f"gates: {', '.join(gates.paths)}")
-        files = python_files(self.root, gates.paths)
-        asked = {limit.indicator.partition(".")[0] for limit in gates.limits}
         ratchet = ratchet or Ratchet(file_of(self.plan_file, self.root), self.say)
-        found: list[Fact] = []
+        data = self.folder.path / "coverage"
         with Part(self.folder.path, "gates") as part:
-            part.note(GatesBegun(limits=tuple(limit.text for limit in gates.limits)))
-            changes = ratchet.changes(self.root, files)
-            for gate in self._gates():
-                if gate.name in asked:
-                    noted = gate.inspect(self.root, gates.paths, files)
-                    found += noted
-                    part.note(*noted)
-            identity = self.folder.identity
-            part.note(*ratchet.facts(self.root, gates.limits, found, changes, identity))
+            for noted in ratchet.inspected(self.root, gates, data, self.folder.identity):
+                part.note(*noted)
         return "gates"
-
-    def _gates(self) -> tuple[Gate, ...]:
-        return Complexity(), Security(), Coverage(self.folder.path / "coverage")
 
     def whole(self) -> None:
         """Run every part of the plan."""
