@@ -18,12 +18,18 @@ TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpasse
 
 
 class Begun(msgspec.Struct, tag="begun", frozen=True, kw_only=True):
-    """A part began. `python` is the interpreter's version, `at` ISO 8601 in UTC."""
+    """A part began. `python` is the interpreter's version, `at` ISO 8601 in UTC.
+
+    `run` and `tree` are the run that it is evidence of and the hash of that run's code; empty
+    where the folder is none of a run.
+    """
 
     part: str
     at: str
     python: str
     pid: int
+    run: str = ""
+    tree: str = ""
 
 
 class Ended(msgspec.Struct, tag="ended", frozen=True, kw_only=True):

@@ -9,7 +9,16 @@ from datetime import date, datetime
 from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
 from harness.facts import Fact, PytestEnded, StubUse
-from harness.judge import Judgement, divergence, functional, gates, load, stock, unknown
+from harness.judge import (
+    Judgement,
+    divergence,
+    functional,
+    gates,
+    load,
+    provenance,
+    stock,
+    unknown,
+)
 from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Notice, Omission, Record
 from harness.verdict import Finding, Outcome, verdict
 from harness.waiver import applied
@@ -71,8 +80,9 @@ def _mute(part: str, facts: Facts) -> Iterator[Finding]:
 def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -> Record:
     """Fold a run's facts into its record: of the `parts` named, or of all that were asked for.
 
-    What a whole run holds beyond what it was asked for is judged, too.
+    What a whole run holds beyond what it was asked for is judged, too. What is not its own is not.
     """
+    facts, strange = provenance.own(identity, facts)
     wanted = dict.fromkeys(identity.asked if parts is None else parts)
     asked = tuple(part for one in wanted for part in facts.parts(one) or (one,))
     folded = _Folded()
@@ -81,6 +91,7 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
         folded.take(part, facts)
     judgement = _differing((*asked, *others), facts)  # first: it explains failures of theirs
     judgement.extend(folded.judgement)
+    judgement.findings.extend(strange)
     judgement.extend(_unreadable(facts))
     if identity.whole and parts is None:
         judgement.findings.extend(_unused_stubs(asked, facts))

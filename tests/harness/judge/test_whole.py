@@ -117,6 +117,33 @@ def test_tests_of_another_target_are_not_those_that_were_asked_for() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("run", "tree", "told"),
+    [("r", "0", ""), ("", "", ""), ("other", "0", "another run, other"), ("r", "1", "hash is 1")],
+)
+def test_evidence_of_another_run_or_of_other_code_is_refused(
+    run: str, tree: str, told: str
+) -> None:
+    found = gates()
+    begun = msgspec.structs.replace(found[0], run=run, tree=tree)  # type: ignore[arg-type]  # Begun
+
+    record = folded("gates", gates=(begun, *found[1:]))
+
+    refused = [f.message for f in record.findings if f.slug == "evidence/other-run"]
+    assert [told in message for message in refused] == ([True] if told else [])
+    assert (record.outcome is Outcome.PASS) is (not told)
+    assert bool(record.gates) is (not told)
+
+
+def test_a_process_of_another_run_is_refused_beside_its_part() -> None:
+    begun = facts.Begun(part="gates.0", at="", python="3.11.7", pid=1, run="other", tree="0")
+
+    record = folded("gates", **{"gates": gates(), "gates.0": (begun,)})
+
+    assert record.outcome is Outcome.UNKNOWN
+    assert "gates.0" in record.headline
+
+
 def test_a_part_that_was_asked_for_twice_is_counted_once() -> None:
     assert len(folded("gates", "gates", gates=gates()).gates) == 1
 
