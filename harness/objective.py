@@ -3,7 +3,8 @@
     objective = [scope] indicator op limit
     scope     = scenario [quoted step] | path pattern
     indicator = p50 … p99.9 | mean | max | rate | failures | completed | 4xx | 5xx
-              | complexity.max | complexity.average | security.high … | coverage.lines …
+              | complexity.max | complexity.average | maintainability.min | security.high …
+              | coverage.lines … | suppressions | suppressions.blanket | suppressions.unreasoned
               | blocking.max | leaked.descriptors | leaked.tasks | leaked.sessions
               | coroutines.unawaited | secrets.shown
     op        = < | <= | > | >= | ==
@@ -44,6 +45,7 @@ _OPERATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {
 }
 
 _LATENCY, _RATE, _SHARE = ("ms", "s"), ("/s",), ("", "%")
+_LEVELS = ("high", "medium", "low")
 _UNITS: dict[Family, dict[str, tuple[str, ...]]] = {
     Family.LOAD: {
         "p50": _LATENCY,
@@ -67,6 +69,15 @@ _UNITS: dict[Family, dict[str, tuple[str, ...]]] = {
         "security.low": ("",),
         "coverage.lines": ("%",),
         "coverage.branches": ("%",),
+        "maintainability.min": ("",),
+        "suppressions": ("",),
+        "suppressions.blanket": ("",),
+        "suppressions.unreasoned": ("",),
+        **{
+            f"security.{severity}.{confidence}": ("",)
+            for severity in _LEVELS
+            for confidence in _LEVELS
+        },
     },
     Family.TEST: {
         "blocking.max": _LATENCY,
