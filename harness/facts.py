@@ -12,6 +12,36 @@ import msgspec
 
 from harness.errors import EvidenceError
 from harness.histogram import Histogram
+from harness.inspection import (
+    Block as Block,
+)
+from harness.inspection import (
+    Churn as Churn,
+)
+from harness.inspection import (
+    Covered as Covered,
+)
+from harness.inspection import (
+    Exclusion as Exclusion,
+)
+from harness.inspection import (
+    GatesBegun as GatesBegun,
+)
+from harness.inspection import (
+    Inspected as Inspected,
+)
+from harness.inspection import (
+    Maintained as Maintained,
+)
+from harness.inspection import (
+    NotChecked as NotChecked,
+)
+from harness.inspection import (
+    Suppression as Suppression,
+)
+from harness.inspection import (
+    Weakness as Weakness,
+)
 from harness.tally import Tally
 
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
@@ -250,64 +280,6 @@ class StockRan(msgspec.Struct, tag="stock", frozen=True, kw_only=True):
     failures: int
 
 
-class GatesBegun(msgspec.Struct, tag="gates", frozen=True, kw_only=True):
-    """What the gates were asked to keep to: the limits' texts."""
-
-    limits: tuple[str, ...]
-
-
-class NotChecked(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that a gate could not check, and why. `slug` as in ``docs/messages.md``."""
-
-    path: str
-    slug: str
-    reason: str
-
-
-class Inspected(msgspec.Struct, tag="inspected", frozen=True, kw_only=True):
-    """What one gate looked at. Paths are relative to the project, with forward slashes."""
-
-    gate: str
-    tool: str
-    paths: tuple[str, ...]
-    inventory: int
-    checked: tuple[str, ...]
-    not_checked: tuple[NotChecked, ...]
-    duration_s: float
-
-
-class Block(msgspec.Struct, tag="block", frozen=True, kw_only=True):
-    """A function at any depth, or a module's own level, and its cyclomatic complexity."""
-
-    path: str
-    line: int
-    name: str
-    complexity: int
-
-
-class Weakness(msgspec.Struct, tag="weakness", frozen=True, kw_only=True):
-    """One issue of Bandit's. Levels are Bandit's: ``low``, ``medium``, ``high``."""
-
-    path: str
-    line: int
-    rule: str
-    severity: str
-    confidence: str
-    message: str
-    suppressed: bool
-
-
-class Covered(msgspec.Struct, tag="covered", frozen=True, kw_only=True):
-    """What the functional tests ran of one file: counts, and the lines that they did not."""
-
-    path: str
-    statements: int
-    covered: int
-    branches: int
-    covered_branches: int
-    missing: tuple[int, ...]
-
-
 Fact = (
     Begun
     | Ended
@@ -325,6 +297,9 @@ Fact = (
     | GatesBegun
     | Inspected
     | Block
+    | Maintained
     | Weakness
+    | Suppression
+    | Churn
     | Covered
 )

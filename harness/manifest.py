@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from harness.document import Document
 from harness.errors import PlanError, UsageError, nearest
+from harness.facts import Exclusion
 from harness.grant import Grant
 from harness.manners import Manners, parse_host, parse_rate
 from harness.objective import Family, Objective, parse_objective
@@ -32,6 +33,7 @@ from harness.plan import (
 from harness.routes import place_of
 from harness.secret import Variable
 from harness.table import (
+    ExcludeTable,
     GatesTable,
     LoadTable,
     ProfileTable,
@@ -265,8 +267,23 @@ class _Reader:
         found = self.document.read(self.document.tables["gates"], GatesTable, ["gates"])
         self._not_empty(found.paths, ["gates", "paths"])
         self._not_empty(found.limits, ["gates", "limits"])
-        made: Gates = self._parsed(["gates", "limits"], lambda: gates_of(found.paths, found.limits))
+        exclude = tuple(
+            self._exclusion(one, ["gates", "exclude", n]) for n, one in enumerate(found.exclude)
+        )
+        made: Gates = self._parsed(
+            ["gates", "limits"], lambda: gates_of(found.paths, found.limits, exclude)
+        )
         return made
+
+    def _exclusion(self, raw: Any, path: list[str | int]) -> Exclusion:
+        found = self.document.read(raw, ExcludeTable, path)
+        for key in ("path", "reason"):
+            if not getattr(found, key).strip():
+                raise self.document.error(
+                    "plan/exclude", f"an exclusion makes no sense: its {key} is empty",
+                    [*path, key], "name a pattern of paths, as 'vendor/*', and say why",
+                )  # fmt: skip
+        return Exclusion(path=found.path, reason=found.reason, where=self.document.where(path))
 
     def _not_empty(self, values: tuple[Any, ...], path: list[str]) -> None:
         if not values:

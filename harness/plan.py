@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from harness.errors import UsageError, nearest
+from harness.facts import Exclusion
 from harness.grant import Grant
 from harness.manners import Manners
 from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
@@ -121,10 +122,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The code to inspect, and the limits that it must keep to."""
+    """The code to inspect, the limits that it must keep to, and what is left out of it."""
 
     paths: tuple[str, ...]
     limits: tuple[Objective, ...]
+    exclude: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,9 +315,13 @@ def load_of(
     return Load(name, scenarios, pace, parsed, processes)
 
 
-def gates_of(paths: tuple[str, ...], limits: tuple[str, ...] = DEFAULT_LIMITS) -> Gates:
+def gates_of(
+    paths: tuple[str, ...],
+    limits: tuple[str, ...] = DEFAULT_LIMITS,
+    exclude: tuple[Exclusion, ...] = (),
+) -> Gates:
     """Make the gates' share of a plan."""
-    return Gates(paths, tuple(parse_objective(text, Family.GATE) for text in limits))
+    return Gates(paths, tuple(parse_objective(text, Family.GATE) for text in limits), exclude)
 
 
 def watched(limits: Iterable[Objective]) -> tuple[Objective, ...]:

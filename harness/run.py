@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import leash
+from harness.churn import churned
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.evidence import (
     Identity,
@@ -29,12 +30,14 @@ from harness.evidence import (
     problem,
     tree_hash,
 )
-from harness.facts import Fact, GatesBegun, Problem, PytestEnded, Tested
+from harness.facts import Exclusion, Fact, GatesBegun, Problem, PytestEnded, Tested
 from harness.gates import Gate
 from harness.gates.complexity import Complexity
 from harness.gates.coverage import Coverage, measured
+from harness.gates.maintainability import Maintainability
 from harness.gates.security import Security
-from harness.inventory import files, python_files
+from harness.gates.suppressions import Suppressions
+from harness.inventory import files, parted, python_files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
 from harness.load.stock import run_stock
@@ -54,6 +57,9 @@ _PYTEST_GRACE_S = 10.0
 _PYTEST_END_S = 60.0  # to write reports, and coverage data
 _HUNG_END_S = 2.0
 _PYTEST_USAGE = 4
+
+_ALWAYS = {"maintainability", "suppressions"}
+"""Gates that show something also where no limit asks for it."""
 
 Say = Callable[[str], None]
 
@@ -107,11 +113,12 @@ class Run:
         self.folder.refuse_second(part)
         self.say(f"functional tests, {target}")
         module = ["pytest", *self._plugin_options(target), *options, *paths]
-        code = python_files(self.root, self.plan.gates.paths) if self.plan.gates else ()
+        code = self._inventory(self.plan.gates)[0] if self.plan.gates else ()
         data = self.folder.path / "coverage"
         argv = _plain(module)
         if code and target.kind is not TargetKind.LIVE:  # there, none of it runs in our process
-            argv = measured(module, data=data, part=part, root=self.root, files=code)
+            run = self.folder.path.name
+            argv = measured(module, data=data, part=part, root=self.root, files=code, run=run)
         with contextlib.ExitStack() as closing:
             log = self.folder.path / "logs" / f"{part}.log"
             output = sys.stderr.buffer if aloud else closing.enter_context(log.open("wb"))
@@ -265,17 +272,24 @@ class Run:
     def gates(self, gates: Gates) -> str:
         """Inspect the code and return the part's name."""
         self.say(f"gates: {', '.join(gates.paths)}")
-        files = python_files(self.root, gates.paths)
-        asked = {limit.indicator.partition(".")[0] for limit in gates.limits}
+        files, exclude = self._inventory(gates)
+        asked = {limit.indicator.partition(".")[0] for limit in gates.limits} | _ALWAYS
         with Part(self.folder.path, "gates") as part:
-            part.note(GatesBegun(limits=tuple(limit.text for limit in gates.limits)))
+            texts = tuple(limit.text for limit in gates.limits)
+            part.note(GatesBegun(limits=texts, exclude=exclude))
             for gate in self._gates():
                 if gate.name in asked:
                     part.note(*gate.inspect(self.root, gates.paths, files))
+            part.note(*churned(self.root, files))
         return "gates"
 
+    def _inventory(self, gates: Gates) -> tuple[tuple[str, ...], tuple[Exclusion, ...]]:
+        """Return the files that gates are to check, and what the plan takes out of them."""
+        return parted(python_files(self.root, gates.paths), gates.exclude)
+
     def _gates(self) -> tuple[Gate, ...]:
-        return Complexity(), Security(), Coverage(self.folder.path / "coverage")
+        coverage = Coverage(self.folder.path / "coverage", run=self.folder.path.name)
+        return Complexity(), Maintainability(), Security(), coverage, Suppressions()
 
     def whole(self) -> None:
         """Run every part of the plan."""
