@@ -135,6 +135,30 @@ def test_evidence_of_another_run_or_of_other_code_is_refused(
     assert bool(record.gates) is (not told)
 
 
+@pytest.mark.parametrize(
+    ("path", "until", "outcome"),
+    [
+        ("b.py", date(2026, 2, 1), Outcome.PASS),
+        ("b.py", date(2025, 12, 31), Outcome.UNKNOWN),
+        ("c.py", date(2026, 2, 1), Outcome.FAIL),
+    ],
+)
+def test_a_file_that_cannot_be_checked_is_waived_by_its_path_until_a_day(
+    path: str, until: date, outcome: Outcome
+) -> None:
+    lost = facts.NotChecked(path="b.py", slug="gates/not-parsed", reason="line 1: no")
+    begun, limits, inspected, *rest = gates()
+    some = msgspec.structs.replace(inspected, not_checked=(lost,))  # type: ignore[type-var]
+    waiver = Waiver(slug="gates/not-parsed", path=path, reason="a template", until=until)
+
+    record = folded("gates", gates=(begun, limits, some, *rest), waivers=(waiver,))
+
+    assert record.outcome is outcome  # a waiver that nothing needs fails a whole run
+    assert (record.gates[0].outcome is Outcome.PASS) is (outcome is Outcome.PASS)
+    if outcome is Outcome.PASS:
+        assert record.headline == "1 limit kept (without 1 file that a waiver names)"
+
+
 def test_a_process_of_another_run_is_refused_beside_its_part() -> None:
     begun = facts.Begun(part="gates.0", at="", python="3.11.7", pid=1, run="other", tree="0")
 
