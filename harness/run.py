@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import leash
-from harness.churn import churned
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.evidence import (
     Identity,
@@ -30,20 +29,16 @@ from harness.evidence import (
     problem,
     tree_hash,
 )
-from harness.facts import Exclusion, Fact, GatesBegun, Problem, PytestEnded, Tested
-from harness.gates import Gate
-from harness.gates.complexity import Complexity
-from harness.gates.coverage import Coverage, measured
-from harness.gates.maintainability import Maintainability
-from harness.gates.security import Security
-from harness.gates.suppressions import Suppressions
-from harness.inventory import files, parted, python_files
+from harness.facts import Fact, Problem, PytestEnded, Tested
+from harness.gates.coverage import measured
+from harness.inventory import files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
 from harness.load.stock import run_stock
 from harness.plan import Gates, Load, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
+from harness.review import Review
 from harness.rig import Rig, rigged, starting
 from harness.secret import redacted
 from harness.target import Target, TargetKind
@@ -57,9 +52,6 @@ _PYTEST_GRACE_S = 10.0
 _PYTEST_END_S = 60.0  # to write reports, and coverage data
 _HUNG_END_S = 2.0
 _PYTEST_USAGE = 4
-
-_ALWAYS = {"maintainability", "suppressions"}
-"""Gates that show something also where no limit asks for it."""
 
 Say = Callable[[str], None]
 
@@ -113,7 +105,7 @@ class Run:
         self.folder.refuse_second(part)
         self.say(f"functional tests, {target}")
         module = ["pytest", *self._plugin_options(target), *options, *paths]
-        code = self._inventory(self.plan.gates)[0] if self.plan.gates else ()
+        code = Review.of(self.root, self.plan.gates).files if self.plan.gates else ()
         data = self.folder.path / "coverage"
         argv = _plain(module)
         if code and target.kind is not TargetKind.LIVE:  # there, none of it runs in our process
@@ -272,24 +264,12 @@ class Run:
     def gates(self, gates: Gates) -> str:
         """Inspect the code and return the part's name."""
         self.say(f"gates: {', '.join(gates.paths)}")
-        files, exclude = self._inventory(gates)
-        asked = {limit.indicator.partition(".")[0] for limit in gates.limits} | _ALWAYS
+        review = Review.of(self.root, gates)
+        data = self.folder.path / "coverage"
         with Part(self.folder.path, "gates") as part:
-            texts = tuple(limit.text for limit in gates.limits)
-            part.note(GatesBegun(limits=texts, exclude=exclude))
-            for gate in self._gates():
-                if gate.name in asked:
-                    part.note(*gate.inspect(self.root, gates.paths, files))
-            part.note(*churned(self.root, files))
+            for found in review.facts(data, self.folder.path.name):
+                part.note(*found)
         return "gates"
-
-    def _inventory(self, gates: Gates) -> tuple[tuple[str, ...], tuple[Exclusion, ...]]:
-        """Return the files that gates are to check, and what the plan takes out of them."""
-        return parted(python_files(self.root, gates.paths), gates.exclude)
-
-    def _gates(self) -> tuple[Gate, ...]:
-        coverage = Coverage(self.folder.path / "coverage", run=self.folder.path.name)
-        return Complexity(), Maintainability(), Security(), coverage, Suppressions()
 
     def whole(self) -> None:
         """Run every part of the plan."""
