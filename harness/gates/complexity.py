@@ -1,7 +1,8 @@
 """How many ways lead through each function, by Radon's count, wherever the function is.
 
 Radon's own reports leave out functions within functions, classes within functions and code
-outside of functions. Here each is a block of its own, counted once, under Radon's rules.
+outside of functions. Here each is a block of its own, counted once, under Radon's rules; and the
+handlers of ``except*`` and the guards of cases count, which Radon passes over.
 """
 
 from __future__ import annotations
@@ -72,33 +73,42 @@ def _blocks(path: str, tree: ast.Module) -> Iterator[Block]:
 
 def _inside(path: str, scope: _Scope, prefix: str, *, listed: bool) -> Iterator[Block]:
     """Yield the blocks of every function and class in `scope`; `listed`: Radon lists them, too."""
+    at_top = isinstance(scope, ast.Module)
     for child in _scopes(scope):
         name = prefix + child.name
-        own, stock, why = _own(child)
-        inner = list(
-            _inside(
-                path, child, f"{name}.",
-                listed=listed and isinstance(scope, ast.Module) and isinstance(child, ast.ClassDef),
-            )
-        )  # fmt: skip
-        if not isinstance(child, ast.ClassDef):
+        if isinstance(child, ast.ClassDef):
+            inner = list(_inside(path, child, f"{name}.", listed=listed and at_top))
+            yield from _class(path, child, name, inner if listed and at_top else None)
+        else:
+            inner = list(_inside(path, child, f"{name}.", listed=False))
+            own, stock, why = _own(child)
             yield Block(
                 path=path, line=child.lineno, name=name, complexity=own,
                 radon=stock if listed else None, because=why if listed else _HIDDEN,
             )  # fmt: skip
-        else:
-            if own > 1:
-                body = f"{name}.{CLASS_BODY}"
-                yield Block(path=path, line=child.lineno, name=body, complexity=own, because=why)
-            if listed and isinstance(scope, ast.Module):
-                methods = [block for block in inner if block.radon is not None]
-                yield Block(
-                    path=path, line=child.lineno, name=name, is_class=True,
-                    complexity=_of_class(own, [block.complexity for block in methods]),
-                    radon=_of_class(stock, [block.radon or 0 for block in methods]),
-                    because="; ".join(dict.fromkeys(b.because for b in methods if b.because)),
-                )  # fmt: skip
         yield from inner
+
+
+def _class(
+    path: str, scope: ast.ClassDef, name: str, inner: Sequence[Block] | None
+) -> Iterator[Block]:
+    """Yield a class's own level, where it decides something, and the class where Radon lists it.
+
+    `inner` are the blocks in it; None: Radon does not list it.
+    """
+    own, stock, why = _own(scope)
+    if own > 1:
+        body = f"{name}.{CLASS_BODY}"
+        yield Block(path=path, line=scope.lineno, name=body, complexity=own, because=why)
+    if inner is not None:
+        methods = [block for block in inner if block.radon is not None]
+        reasons = dict.fromkeys(one for one in (why, *(b.because for b in methods)) if one)
+        yield Block(
+            path=path, line=scope.lineno, name=name, is_class=True,
+            complexity=_of_class(own, [block.complexity for block in methods]),
+            radon=_of_class(stock, [block.radon or 0 for block in methods]),
+            because="; ".join(reasons),
+        )  # fmt: skip
 
 
 _HIDDEN = "not listed: it is in a function, or in a class in a class"
@@ -110,6 +120,22 @@ def _of_class(own: int, methods: Sequence[int]) -> int:
     return int(total / len(methods)) + (len(methods) > 1) if methods else total
 
 
+class _Own(ComplexityVisitor):  # type: ignore[misc]  # Radon is untyped
+    """Radon's visitor, kept out of the functions and classes in what it visits.
+
+    They add nothing to its number, and visiting them for each scope around them is slow.
+    """
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802 - ast's name
+        pass
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:  # noqa: N802
+        pass
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+        pass
+
+
 def _own(scope: _Scope) -> tuple[int, int, str]:
     """Count the ways through a scope without the functions and classes in it.
 
@@ -117,8 +143,10 @@ def _own(scope: _Scope) -> tuple[int, int, str]:
     neither the handlers of ``except*`` nor guards, and takes every ``case name if …`` for one
     that always matches.
     """
-    visitors = (ComplexityVisitor.from_ast(statement, off=False) for statement in scope.body)
-    stock = 1 + sum(int(visitor.complexity) for visitor in visitors)
+    visitor = _Own(off=False)
+    for one in scope.body:
+        visitor.visit(one)
+    stock = 1 + int(visitor.complexity)
     stars = guards = 0
     for statement in _statements(scope):
         if isinstance(statement, ast.TryStar):
