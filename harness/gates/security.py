@@ -182,11 +182,16 @@ def _without_secret(issue: Any) -> str:
     return text.partition(":")[0] if issue.test_id in _QUOTES_SECRETS else text
 
 
+def _hiding(issue: Any, comments: dict[int, set[str]]) -> tuple[int, bool]:
+    """Return the line of the comment that hides an issue, and whether it does not name its rule."""
+    lines = [line for line in (int(issue.lineno or 0), *issue.linerange) if line in comments]
+    named = [line for line in lines if issue.test_id in comments[line]]
+    return (named or lines or [0])[0], not named
+
+
 def _weakness(path: str, issue: Any, comments: dict[int, set[str]] | None) -> Weakness:
     """Take down an issue. `comments` are its file's ``nosec``; None: it is not suppressed."""
-    lines = [int(issue.lineno or 0), *issue.linerange]
-    hiding = [line for line in lines if line in (comments or {})]
-    named = [line for line in hiding if comments and issue.test_id in comments[line]]
+    comment, blanket = (0, False) if comments is None else _hiding(issue, comments)
     return Weakness(
         path=path,
         line=int(issue.lineno or 0),
@@ -195,6 +200,6 @@ def _weakness(path: str, issue: Any, comments: dict[int, set[str]] | None) -> We
         confidence=issue.confidence.lower(),
         message=writable(_without_secret(issue)),
         suppressed=comments is not None,
-        comment=(named or hiding or [0])[0],
-        blanket=comments is not None and not named,
+        comment=comment,
+        blanket=blanket,
     )

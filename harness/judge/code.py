@@ -94,17 +94,22 @@ def _hotspots(facts: Sequence[Fact]) -> list[Hotspot] | None:
     if churn is None:
         return None
     covered = {fact.path: fact for fact in facts if isinstance(fact, Covered)}
-    blocks: dict[str, list[Block]] = {}
-    for fact in facts:
-        if isinstance(fact, Block) and not fact.is_class:
-            blocks.setdefault(fact.path, []).append(fact)
     spots = [
         _hotspot(own, covered.get(path), churn)
-        for path, own in blocks.items()
+        for path, own in _blocks(facts).items()
         if churn.commits.get(path)
     ]
     hot = sorted((spot for spot in spots if spot.score), key=lambda s: (-s.score, s.path))
     return hot[:MOST_HOTSPOTS]
+
+
+def _blocks(facts: Sequence[Fact]) -> dict[str, list[Block]]:
+    """Return the functions, and what is outside of them, by file."""
+    blocks: dict[str, list[Block]] = {}
+    for fact in facts:
+        if isinstance(fact, Block) and not fact.is_class:
+            blocks.setdefault(fact.path, []).append(fact)
+    return blocks
 
 
 def _hotspot(blocks: Sequence[Block], covered: Covered | None, churn: Churn) -> Hotspot:

@@ -152,40 +152,52 @@ def counts(which: str, weakness: Weakness) -> bool:
 def _suppressions(
     limit: Objective, which: str, comments: Sequence[Suppression], exclude: Sequence[Exclusion]
 ) -> Measurement:
-    if which == "blanket":
-        found = [comment for comment in comments if comment.blanket]
-    elif which == "unreasoned":
-        found = [comment for comment in comments if not comment.reason]
-    else:
-        found = list(comments)
-    beyond = [
-        Finding(
-            slug="suppressions/limit",
-            outcome=Outcome.FAIL,
-            where=f"{one.path}:{one.line}",
-            message=f"{title(one)}{'' if which else ' hides something'}{_LACKING.get(which, '')}",
-            next_step="delete it, or say what it hides and why",
-        )
-        for one in found
-    ]
+    """Count comments, and of the plan's exclusions those that take something out of the scope."""
+    found = [_beyond(which, one) for one in comments if _is_counted(which, one)]
     taking = [one for one in exclude if any(map(limit.covers, one.files))] if not which else []
-    beyond += [
-        Finding(
-            slug="suppressions/limit",
-            outcome=Outcome.FAIL,
-            where=one.where or one.path,
-            message=f"{one.path} is excluded by the plan: {one.reason}",
-            next_step="delete the exclusion, or raise the limit",
-        )
-        for one in taking
+    beyond = [
+        *found,
+        *(
+            _suppressed(
+                one.where or one.path,
+                f"{one.path} is excluded by the plan: {one.reason}",
+                "delete the exclusion, or raise the limit",
+            )
+            for one in taking
+        ),
     ]
-    return Measurement(Fraction(len(found) + len(taking)), beyond)
+    return Measurement(Fraction(len(beyond)), beyond)
 
 
-_LACKING = {"blanket": " names no rule of Bandit's", "unreasoned": " says no reason"}
+def _is_counted(which: str, comment: Suppression) -> bool:
+    if which == "unreasoned":
+        return not comment.reason
+    return comment.blanket or which != "blanket"
 
 
-def title(comment: Suppression) -> str:
+def _beyond(which: str, comment: Suppression) -> Finding:
+    return _suppressed(
+        f"{comment.path}:{comment.line}",
+        f"{_title(comment)} {_LACKING[which]}",
+        "delete it, or say what it hides and why",
+    )
+
+
+def _suppressed(where: str, message: str, next_step: str) -> Finding:
+    return Finding(
+        slug="suppressions/limit", outcome=Outcome.FAIL, where=where, message=message,
+        next_step=next_step,
+    )  # fmt: skip
+
+
+_LACKING = {
+    "": "hides something",
+    "blanket": "names no rule of Bandit's",
+    "unreasoned": "says no reason",
+}
+
+
+def _title(comment: Suppression) -> str:
     """Return a comment as it is written, without its reason."""
     if comment.kind == "nosec":
         return " ".join(["# nosec", ", ".join(comment.rules)]).strip()
