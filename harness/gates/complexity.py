@@ -102,7 +102,7 @@ def _class(
         yield Block(path=path, line=scope.lineno, name=body, complexity=own, because=why)
     if inner is not None:
         methods = [block for block in inner if block.radon is not None]
-        reasons = dict.fromkeys(one for one in (why, *(b.because for b in methods)) if one)
+        reasons = dict.fromkeys(filter(None, (why, *(block.because for block in methods))))
         yield Block(
             path=path, line=scope.lineno, name=name, is_class=True,
             complexity=_of_class(own, [block.complexity for block in methods]),

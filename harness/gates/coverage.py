@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from harness.evidence import RunFolder
 from harness.facts import Covered, Fact, NotChecked
 from harness.gates import account, content, fingerprint, parsed, tool_error, writable
 
@@ -48,10 +49,10 @@ def measured(
 
     It leaves a file in the folder `data`, named after `part` and of its own for each process,
     so that nothing is overwritten. Killed, it leaves none. What the files are now, and in which
-    `run`, is noted there, since evidence of other code is none.
+    `run`, is noted there, since evidence of other code is none. Raises EvidenceError.
     """
     code = _Code(run, _hashes(root, files))
-    (data / f"{_NOTE}{part}.json").write_bytes(msgspec.json.encode(code))
+    RunFolder(data).write(f"{_NOTE}{part}.json", msgspec.json.encode(code))
     concurrency = ["thread"]
     if importlib.util.find_spec("greenlet"):
         concurrency.append("greenlet")  # else lines after SQLAlchemy's awaits are lost
