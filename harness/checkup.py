@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -23,7 +25,8 @@ from urllib.parse import urlsplit
 import msgspec
 from packaging.requirements import Requirement
 
-from harness import leash
+from harness import leash, matrix, tox, workflow
+from harness.demand import Load
 from harness.errors import HarnessError, UsageError
 from harness.evidence import environment, problem
 from harness.facts import Problem
@@ -33,12 +36,13 @@ from harness.inventory import python_files
 from harness.load.address import Addresses
 from harness.load.molotov import load as load_scenarios
 from harness.openapi import read
-from harness.plan import Load, Plan, Service, StandIn, target_variable
+from harness.plan import Plan, Service, StandIn, target_variable
 from harness.rig import Rig, rigged
 from harness.routes import Route, Routes
 from harness.target import AppPath, TargetKind
 from harness.targets.app import load_app
 from harness.targets.hang import Limits
+from harness.trap import Trap
 
 LIMIT_S = 60.0
 """How long an import may take, or the collection of the tests."""
@@ -85,7 +89,7 @@ def _of(error: HarnessError | Problem, about: str = "", exit_code: int = 2) -> C
 
 
 def surroundings(root: Path, reports: Path) -> Iterator[Check]:
-    """Check what needs no plan: Python, packages, the folder for reports, tox, CI."""
+    """Check what needs no plan: Python, packages, the folder for reports, CI."""
     here = environment(root, "")
     packages = ", ".join(f"{name} {version}" for name, version in here.packages.items())
     yield _ok(f"Python {here.python} on {here.platform}; {packages}")
@@ -93,7 +97,6 @@ def surroundings(root: Path, reports: Path) -> Iterator[Check]:
         yield _problem("this system cannot fork, which loads need", "use Linux or macOS")
     yield from _packages()
     yield _reports(reports)
-    yield from _tox(root)
     yield _note("CI is set" if os.environ.get("CI") else "CI is not set")
     if os.environ.get("HARNESS_RUN"):
         yield _note(f"HARNESS_RUN is set: commands join the run {os.environ['HARNESS_RUN']}")
@@ -127,24 +130,49 @@ def _reports(reports: Path) -> Check:
     return _ok(f"runs are kept in {reports}")
 
 
-def _tox(root: Path) -> Iterator[Check]:
-    texts = {
-        name: (root / name).read_text(encoding="utf-8", errors="replace")
-        for name in ("tox.ini", "tox.toml", "pyproject.toml")
-        if (root / name).is_file()
-    }
-    used = {
-        name: text
-        for name, text in texts.items()
-        if name != "pyproject.toml" or "[tool.tox" in text
-    }
-    if not used:
+def orchestrated(root: Path, plan: Plan | None = None) -> Iterator[Check]:
+    """Check the tox file and the workflows: where something is green that was not checked."""
+    try:
+        found = matrix.read(root)
+    except HarnessError as error:
+        yield _of(error)
+        return
+    if found is None:
         yield _note("there is no tox file; 'harness run' needs none")
-    for name, text in used.items():
-        if "harness report" in text:
-            yield _ok(f"{name} calls harness report")
-        elif "harness" in text:
-            yield _note(f"{name} does not call 'harness report': its parts have no one verdict")
+        yield from _trapped(workflow.traps(root, tox_judges=False))
+        return
+    judging = [name for name in found.names if tox.calls_of(found, name)]
+    reporting = [name for name in judging if tox.reports(found, name)]
+    traps = [
+        *tox.traps(found, os.environ, _has_python),
+        *tox.of_plan(found, plan or Plan(), root, os.environ),
+    ]
+    is_well = judging and not any(trap.grave for trap in traps)
+    calls = f"environments that call the harness: {len(judging)} of {len(found.names)}"
+    yield Check(Mark.OK if is_well else Mark.NOTE, f"{found.file}: {calls}")
+    yield from _trapped([*traps, *workflow.traps(root, bool(judging), reporting)])
+
+
+def _trapped(traps: Iterable[Trap]) -> Iterator[Check]:
+    for trap in sorted(traps, key=lambda trap: not trap.grave):
+        mark, code = (Mark.PROBLEM, 2) if trap.grave else (Mark.NOTE, 0)
+        yield Check(mark, f"{trap.where}: {trap.told} ({trap.slug})", trap.next_step, code)
+
+
+def _has_python(version: str) -> bool:
+    """Tell whether a Python can be started: a name on the path may be a shim that cannot."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return True
+    path = shutil.which(f"python{version}")
+    if path is None:
+        return False
+    try:
+        done = subprocess.run(  # noqa: S603 - found on the path, fixed arguments, no shell
+            [path, "-c", ""], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
 
 
 def of_plan(plan: Plan, root: Path) -> Iterator[Check]:

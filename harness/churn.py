@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.facts import Churn
+from harness.inspection import Churn
 
 DAYS = 365
 """How far back changes count."""

@@ -10,39 +10,17 @@ from typing import Literal
 
 import msgspec
 
-from harness.errors import EvidenceError
-from harness.histogram import Histogram
 from harness.inspection import (
-    Block as Block,
+    Block,
+    Churn,
+    Covered,
+    GatesBegun,
+    Inspected,
+    Maintained,
+    Suppression,
+    Weakness,
 )
-from harness.inspection import (
-    Churn as Churn,
-)
-from harness.inspection import (
-    Covered as Covered,
-)
-from harness.inspection import (
-    Exclusion as Exclusion,
-)
-from harness.inspection import (
-    GatesBegun as GatesBegun,
-)
-from harness.inspection import (
-    Inspected as Inspected,
-)
-from harness.inspection import (
-    Maintained as Maintained,
-)
-from harness.inspection import (
-    NotChecked as NotChecked,
-)
-from harness.inspection import (
-    Suppression as Suppression,
-)
-from harness.inspection import (
-    Weakness as Weakness,
-)
-from harness.tally import Tally
+from harness.snapshot import Snapshot
 
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 
@@ -153,11 +131,22 @@ class StubUse(msgspec.Struct, tag="stub", frozen=True, kw_only=True):
     calls: int
 
 
+class RequestBegun(msgspec.Struct, frozen=True, kw_only=True):
+    """The one request of a load without a scenario file. None: as many as time, or a rate, asks."""
+
+    method: str
+    url: str
+    total: int | None
+    connections: int | None
+
+
 class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     """What a load was asked to do. `asked_rate` in visits per second; None: a closed pace.
 
     `visits` is how many are due in all, None where only time bounds them. `stop_at_failure`: the
-    load was to end at its first failed visit.
+    load was to end at its first failed visit. What is due in the first `warm_up_s` is counted
+    under names of its own: see `tally.WARM_UP`.
+    `in_flight`: how many visits of one process may be under way at once, where the pace is open.
     """
 
     load: str
@@ -170,104 +159,87 @@ class LoadBegun(msgspec.Struct, tag="load", frozen=True, kw_only=True):
     visits: int | None
     objectives: tuple[str, ...]
     stop_at_failure: bool = False
+    warm_up_s: float = 0.0
+    in_flight: int | None = None
+    request: RequestBegun | None = None
 
 
-class HistogramFact(msgspec.Struct, frozen=True, array_like=True):
-    """A histogram on one line: the exact figures, then bucket numbers and counts in turn."""
-
-    count: int
-    total_ns: int
-    min_ns: int
-    max_ns: int
-    clipped: int
-    buckets: list[int]
-
-    @classmethod
-    def of(cls, h: Histogram) -> HistogramFact:
-        """Take down a histogram."""
-        flat = [number for pair in sorted(h.buckets.items()) for number in pair]
-        return cls(h.count, h.total_ns, h.min_ns, h.max_ns, h.clipped, flat)
-
-    def histogram(self) -> Histogram:
-        """Return the histogram that was taken down. Raises EvidenceError for a damaged one."""
-        if len(self.buckets) % 2:
-            raise EvidenceError("evidence/unreadable", "a histogram's buckets are not pairs")
-        buckets = dict(zip(self.buckets[::2], self.buckets[1::2], strict=True))
-        return Histogram(buckets, self.count, self.total_ns, self.min_ns, self.max_ns, self.clipped)
-
-
-class TallyFact(msgspec.Struct, frozen=True, kw_only=True):
-    """A tally on one line."""
-
-    scenario: str
-    step: str | None
-    sent: int
-    ok: int
-    failures: dict[str, int]
-    statuses: dict[str, int]
-    bytes_in: int
-    response: HistogramFact
-    service: HistogramFact
-    lag: HistogramFact
-
-    @classmethod
-    def of(cls, t: Tally) -> TallyFact:
-        """Take down a tally as it stands."""
-        return cls(
-            scenario=t.scenario, step=t.step, sent=t.sent, ok=t.ok, failures=dict(t.failures),
-            statuses=dict(t.statuses), bytes_in=t.bytes_in, response=HistogramFact.of(t.response),
-            service=HistogramFact.of(t.service), lag=HistogramFact.of(t.lag),
-        )  # fmt: skip
-
-    def tally(self) -> Tally:
-        """Return the tally that was taken down."""
-        return Tally(
-            self.scenario, self.step, self.sent, self.ok, self.failures, self.statuses,
-            self.bytes_in, self.response.histogram(), self.service.histogram(),
-            self.lag.histogram(),
-        )  # fmt: skip
-
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The generator's own state: processor time used, and how late its event loop ran.
-
-    `blocked` is the lag without the time in which other processes had the processor; None: where
-    it is not known.
-    """
-
-    cpu_s: float
-    loop_lag: HistogramFact
-    blocked: HistogramFact | None = None
-
-
-class Snapshot(msgspec.Struct, tag="snapshot", frozen=True, kw_only=True):
-    """What one generator process counted since its snapshot before: increments, which add up.
-
-    Numbered from 1, so that a lost one shows. `at_s`, `started` (visits) and the processor time
-    count from the start. `final` is set on the last one, after the drain. `rebased` counts, by
-    their origin, requests that were sent to the target instead, `by_aiohttp` by the reason those
-    that the load's own client does not send.
-    """
+class Answered(msgspec.Struct, tag="answered", frozen=True, kw_only=True):
+    """What the answers to it looked like to one process: their `Server`, their bodies' length."""
 
     process: int
-    number: int
+    server: str
+    least_bytes: int
+    most_bytes: int
+
+
+class LoadStopped(msgspec.Struct, tag="stopped", frozen=True, kw_only=True):
+    """A load was ended early, since an objective of its could not be met any more.
+
+    `objective` is its text; `at_s` when the facts that told were written, from the load's start.
+    """
+
+    objective: str
     at_s: float
-    started: int
-    final: bool
-    tallies: list[TallyFact]
-    health: Health
-    rebased: dict[str, int] = {}
-    by_aiohttp: dict[str, int] = {}
+
+
+class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of a load and its answer, without secrets.
+
+    `curl` is a line that asks it again, `wanted` what is to be filled in before. `status` is None
+    before an answer; `headers` are its headers, ``Name: value``; `body` begins as it did, as far as
+    the client had it. `due_s` counts from the load's start; the times are to the last byte, or to
+    the failure: from due, and from sent.
+    """
+
+    curl: str
+    wanted: tuple[str, ...]
+    status: int | None
+    headers: tuple[str, ...]
+    body: str
+    due_s: float
+    response_ms: float
+    service_ms: float
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True, kw_only=True):
-    """One of the first failures of its kind, with the scenario's line that it came from."""
+    """One of a step's first failures of its kind, with the scenario's line that it came from.
+
+    `step` is what failed, or what was asked last before the scenario raised; None: nothing was.
+    """
 
     process: int
     scenario: str
     kind: str
     message: str
     where: str
+    step: str | None = None
+    exchange: Exchanged | None = None
+
+
+class Slow(msgspec.Struct, tag="slow", frozen=True, kw_only=True):
+    """A success that was among a step's slowest so far, with the scenario's line."""
+
+    process: int
+    scenario: str
+    step: str
+    where: str
+    exchange: Exchanged
+
+
+class Rehearsed(msgspec.Struct, tag="rehearsed", frozen=True, kw_only=True):
+    """What came of a scenario's visits before the load, which count nowhere else.
+
+    One of `visits` passed; or all failed, the last one by `kind`; or it is undecided and `message`
+    says why.
+    """
+
+    scenario: str
+    visits: int
+    outcome: Literal["passed", "failed", "undecided"]
+    kind: str = ""
+    message: str = ""
+    where: str = ""
 
 
 class StockRan(msgspec.Struct, tag="stock", frozen=True, kw_only=True):
@@ -292,7 +264,11 @@ Fact = (
     | StubUse
     | LoadBegun
     | Snapshot
+    | LoadStopped
     | Failed
+    | Rehearsed
+    | Slow
+    | Answered
     | StockRan
     | GatesBegun
     | Inspected

@@ -10,19 +10,31 @@ into one would have given.
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+
+DIGITS = 3
+"""Significant digits that are told apart."""
 
 _UNIT_NS = 1_000
 _SUB_BUCKETS = 2_048  # the power of two that resolves 3 significant digits
 _HALF = _SUB_BUCKETS // 2
-_HIGHEST_US = 3_600_000_000
+HIGHEST_US = 3_600_000_000
+"""The longest duration that is told apart: one hour."""
 
 
 def _index(value_us: int) -> int:
     """Return the number of the bucket that holds `value_us`."""
     shift = max(0, value_us.bit_length() - 11)
     return shift * _HALF + (value_us >> shift)
+
+
+def _middle_ns(index: int) -> int:
+    """Return the middle of what bucket `index` holds."""
+    shift = max(0, index // _HALF - 1)
+    return (_highest_us(index) + 1) * _UNIT_NS - (_UNIT_NS << shift) // 2
 
 
 def _highest_us(index: int) -> int:
@@ -38,7 +50,7 @@ class Histogram:
     """Counts of durations in nanoseconds.
 
     `count`, `total_ns`, `min_ns` and `max_ns` are exact. A value above one hour is counted
-    in the last bucket and in `clipped`; none is dropped.
+    in the last bucket and in `clipped`; a negative one as zero and in `clipped`. None is dropped.
     """
 
     buckets: dict[int, int] = field(default_factory=dict)
@@ -49,24 +61,42 @@ class Histogram:
     clipped: int = 0
 
     def record(self, value_ns: int, times: int = 1) -> None:
-        """Count `value_ns`, `times` times. A negative duration counts as zero."""
+        """Count `value_ns`, `times` times."""
         if times <= 0:
             return
         if value_ns < 0:
             value_ns = 0
-        value_us = value_ns // _UNIT_NS
-        if value_us > _HIGHEST_US:
-            value_us = _HIGHEST_US
             self.clipped += times
-        index = value_us if value_us < _SUB_BUCKETS else _index(value_us)
-        buckets = self.buckets
-        buckets[index] = buckets.get(index, 0) + times
+        self._count(value_ns // _UNIT_NS, times)
         if not self.count or value_ns < self.min_ns:
             self.min_ns = value_ns
         if value_ns > self.max_ns:
             self.max_ns = value_ns
         self.count += times
         self.total_ns += value_ns * times
+
+    def record_all(self, values_ns: Collection[int]) -> None:
+        """Count each of many values, as `record` would, in a fraction of its time."""
+        if not values_ns:
+            return
+        low, high = min(values_ns), max(values_ns)
+        if low < 0:
+            for value_ns in values_ns:
+                self.record(value_ns)
+            return
+        for value_us, times in Counter([value // _UNIT_NS for value in values_ns]).items():
+            self._count(value_us, times)
+        self.min_ns = min(low, self.min_ns) if self.count else low
+        self.max_ns = max(high, self.max_ns)
+        self.count += len(values_ns)
+        self.total_ns += sum(values_ns)
+
+    def _count(self, value_us: int, times: int) -> None:
+        if value_us > HIGHEST_US:
+            value_us = HIGHEST_US
+            self.clipped += times
+        index = value_us if value_us < _SUB_BUCKETS else _index(value_us)
+        self.buckets[index] = self.buckets.get(index, 0) + times
 
     def quantile(self, q: Fraction) -> int | None:
         """Return, in ns, the value that the share `q` of all values does not exceed.
@@ -88,6 +118,24 @@ class Histogram:
     def mean_ns(self) -> float | None:
         """The arithmetic mean, from the exact sum; None without values."""
         return self.total_ns / self.count if self.count else None
+
+    def each(self) -> Iterator[tuple[int, int]]:
+        """Give, from the fastest on, the middle of each bucket in ns, and how many it holds."""
+        for index in sorted(self.buckets):
+            yield _middle_ns(index), self.buckets[index]
+
+    @property
+    def deviation_ns(self) -> float | None:
+        """The sample standard deviation; None below two values.
+
+        From the buckets' middles: each value is taken to be off by at most half a bucket, which
+        is 0.5 µs, or a two thousandth of the value where that is more.
+        """
+        mean_ns = self.mean_ns
+        if mean_ns is None or self.count < 2:
+            return None
+        squares = sum(times * (middle_ns - mean_ns) ** 2 for middle_ns, times in self.each())
+        return math.sqrt(squares / (self.count - 1))
 
     def __iadd__(self, other: Histogram) -> Histogram:
         if not other.count:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import HarnessError, UsageError, nearest
-from harness.facts import Exclusion
+from harness.inspection import Exclusion
 from harness.objective import matches
 
 _LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__"})

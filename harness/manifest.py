@@ -10,23 +10,23 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.demand import Load, load_of, warmed
 from harness.document import Document
 from harness.errors import PlanError, UsageError, nearest
-from harness.facts import Exclusion
 from harness.grant import Grant
+from harness.inspection import Exclusion
 from harness.manners import Manners, parse_host, parse_rate
 from harness.objective import Family, Objective, parse_objective
 from harness.pace import parse_duration, parse_pace
 from harness.plan import (
     Gates,
-    Load,
     Plan,
     Profile,
     Service,
     StandIn,
     Tests,
+    excluded,
     gates_of,
-    load_of,
     placeholders,
     target_variable,
 )
@@ -44,6 +44,7 @@ from harness.table import (
     WaiverTable,
 )
 from harness.target import AppPath, parse_targets, read_url
+from harness.template import parsed as templates_of
 from harness.waiver import Waiver, checked
 
 _SECTIONS = (
@@ -66,11 +67,9 @@ def parse_plan(text: str, source: str, today: date | None = None) -> Plan:
     for key in document.tables:
         if key not in _SECTIONS:
             raise document.error(
-                "plan/unknown-key",
-                f"unknown key {key!r} in the top level",
-                [key],
+                "plan/unknown-key", f"unknown key {key!r} in the top level", [key],
                 nearest(key, _SECTIONS),
-            )
+            )  # fmt: skip
     return _Reader(document, today or datetime.now(UTC).date()).plan()
 
 
@@ -184,11 +183,9 @@ class _Reader:
             parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
             raise self.document.error(
-                "plan/origin",
-                f"cannot read the origin {found.origin!r}",
-                [*path, "origin"],
+                "plan/origin", f"cannot read the origin {found.origin!r}", [*path, "origin"],
                 "write scheme and host, as in 'https://api.example.org'",
-            )
+            )  # fmt: skip
         origin = found.origin.rstrip("/")
         max_age = None
         if found.max_age is not None:
@@ -250,16 +247,28 @@ class _Reader:
     def _load(self, name: str, raw: Any) -> Load:
         path = ["load", name]
         found = self.document.read(raw, LoadTable, path)
-        if found.processes < 1:
-            raise self.document.error(
-                "plan/wrong-type", "processes must be at least 1", [*path, "processes"]
-            )
+        for key in ("processes", "visits", "in_flight"):
+            given: int | None = getattr(found, key)
+            if given is not None and given < 1:
+                raise self.document.error(
+                    "plan/wrong-type", f"{key} must be at least 1", [*path, key]
+                )
         pace = self._parsed([*path, "pace"], lambda: parse_pace(found.pace))
         made: Load = self._parsed(
             [*path, "objectives"],
             lambda: load_of(name, found.scenarios, pace, found.objectives, found.processes),
         )
-        return replace(made, service=found.service)
+        if found.warm_up:
+            cold = made
+            made = self._parsed(
+                [*path, "warm_up"], lambda: warmed(cold, parse_duration(found.warm_up))
+            )
+        self._parsed([*path, "steps"], lambda: templates_of(found.steps))
+        return replace(
+            made, service=found.service, visits=found.visits, in_flight=found.in_flight,
+            seed=found.seed, stop_at_failure=found.stop_at_failure,
+            stop_when_lost=found.stop_when_lost, steps=found.steps,
+        )  # fmt: skip
 
     def _gates(self) -> Gates | None:
         if "gates" not in self.document.tables:
@@ -267,23 +276,17 @@ class _Reader:
         found = self.document.read(self.document.tables["gates"], GatesTable, ["gates"])
         self._not_empty(found.paths, ["gates", "paths"])
         self._not_empty(found.limits, ["gates", "limits"])
-        exclude = tuple(
-            self._exclusion(one, ["gates", "exclude", n]) for n, one in enumerate(found.exclude)
-        )
-        made: Gates = self._parsed(
-            ["gates", "limits"], lambda: gates_of(found.paths, found.limits, exclude)
-        )
+        raw = enumerate(found.exclude)
+        exclude = tuple(self._exclusion(one, ["gates", "exclude", n]) for n, one in raw)
+        parse = partial(gates_of, found.paths, found.limits, exclude)
+        made: Gates = self._parsed(["gates", "limits"], parse)
         return made
 
     def _exclusion(self, raw: Any, path: list[str | int]) -> Exclusion:
         found = self.document.read(raw, ExcludeTable, path)
-        for key in ("path", "reason"):
-            if not getattr(found, key).strip():
-                raise self.document.error(
-                    "plan/exclude", f"an exclusion makes no sense: its {key} is empty",
-                    [*path, key], "name a pattern of paths, as 'vendor/*', and say why",
-                )  # fmt: skip
-        return Exclusion(path=found.path, reason=found.reason, where=self.document.where(path))
+        where = self.document.where(path)
+        made: Exclusion = self._parsed(path, partial(excluded, found.path, found.reason, where))
+        return made
 
     def _not_empty(self, values: tuple[Any, ...], path: list[str]) -> None:
         if not values:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from harness.demand import Load
 from harness.errors import UsageError, nearest
-from harness.facts import Exclusion
 from harness.grant import Grant
+from harness.inspection import Exclusion
 from harness.manners import Manners
-from harness.objective import DEFAULT_OBJECTIVE, Family, Objective, parse_objective
-from harness.pace import Pace
+from harness.objective import Family, Objective, parse_objective
 from harness.secret import Variable
 from harness.target import AppPath, Target, TargetKind, read_url, refuse_foreign
 from harness.waiver import Waiver
@@ -90,34 +90,6 @@ class Tests:
     pythons: tuple[str, ...] = ()
     limits: tuple[Objective, ...] = ()
     error_logs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """A scenario file, its pace and its objectives, and the service it is for (empty: the first).
-
-    The rest are Molotov's options, under its command line's meanings: `max_runs` visits per
-    worker, `single` the one scenario to run, `single_run` each scenario once per worker,
-    `delay_s` a pause after each visit, `ramp_up_s` over which the workers start, `extensions`
-    files or modules to import first. `env` is added to what the scenarios find.
-    """
-
-    name: str
-    scenarios: str
-    pace: Pace
-    objectives: tuple[Objective, ...]
-    processes: int = 1
-    service: str = ""
-    max_runs: int | None = None
-    single: str | None = None
-    single_run: bool = False
-    stop_at_failure: bool = False
-    delay_s: float = 0.0
-    ramp_up_s: float = 0.0
-    seed: int = 0
-    extensions: tuple[str, ...] = ()
-    verbose: int = 0
-    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,14 +277,16 @@ class Plan:
         )
 
 
-def load_of(
-    name: str, scenarios: str, pace: Pace, objectives: tuple[str, ...], processes: int = 1
-) -> Load:
-    """Make a load. Unless an objective speaks of failures, none is tolerated."""
-    parsed = tuple(parse_objective(text, Family.LOAD) for text in objectives)
-    if not any(objective.indicator in ("failures", "completed") for objective in parsed):
-        parsed = (parse_objective(DEFAULT_OBJECTIVE, Family.LOAD), *parsed)
-    return Load(name, scenarios, pace, parsed, processes)
+def excluded(path: str, reason: str, where: str) -> Exclusion:
+    """Make an exclusion. Raises UsageError for one that says nothing."""
+    for key, value in {"path": path, "reason": reason}.items():
+        if not value.strip():
+            raise UsageError(
+                "plan/exclude",
+                f"an exclusion makes no sense: its {key} is empty",
+                next_step="name a pattern of paths, as 'vendor/*', and say why",
+            )
+    return Exclusion(path=path, reason=reason, where=where)
 
 
 def gates_of(

@@ -10,7 +10,9 @@ import msgspec
 
 from harness.errors import EvidenceError
 from harness.evidence import UNREADABLE, Environment
-from harness.facts import HistogramFact, NotChecked
+from harness.facts import Exchanged, TestOutcome
+from harness.inspection import NotChecked
+from harness.snapshot import HistogramFact
 from harness.verdict import Finding, Outcome
 
 SCHEMA = 1
@@ -32,8 +34,19 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One functional test. Why it failed is a finding, why it was skipped is under not checked."""
+
+    nodeid: str
+    outcome: TestOutcome
+    duration_s: float
+
+
 class FunctionalRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The functional tests of one target. `reached` counts tests that had an exchange with it."""
+    """The functional tests of one target. `reached` counts tests that had an exchange with it.
+
+    `cases` are the tests themselves; of an older record there are none.
+    """
 
     service: str
     target: str
@@ -48,10 +61,15 @@ class FunctionalRow(msgspec.Struct, frozen=True, kw_only=True):
     reached: int
     exchanges: int
     duration_s: float
+    cases: list[Case] = []
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True, rename={"p99_9": "p99.9"}):
-    """A distribution in milliseconds. A percentile is null below the samples that it needs."""
+    """A distribution in milliseconds. A percentile is null below the samples that it needs.
+
+    `clipped` values were beyond one hour, or below zero: they count as that. `mean` and `max` are
+    exact all the same.
+    """
 
     count: int
     mean: float | None
@@ -61,6 +79,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True, rename={"p99_9": "p99.9
     p99: float | None
     p99_9: float | None
     max: float | None
+    clipped: int = 0
 
 
 class Second(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +92,30 @@ class Second(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float | None
 
 
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange of a load that was kept, and the line of the scenario that it came from.
+
+    One of a step's first failures of a kind, or, with `failure` null, of its slowest successes.
+    `exchange` is null where a visit failed before it asked for anything.
+    """
+
+    failure: str | None
+    message: str
+    where: str
+    process: int
+    exchange: Exchanged | None
+
+
 class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a scenario under load; with `step` null, the scenario's visits.
 
     Rates are per second, of visits or of requests. `valid` is false where the generator,
     not the target, may have set the figures; `invalid_because` says how.
+
+    `response_ms` (from due), `service_ms` (from sent), `first_byte_ms` (from sent to the answer's
+    head) and `histogram` are of successes, `failed_ms` (from due) of failures, `lag_ms` (from due
+    to sent) of all. `uncorrected_ms` is what a client would have measured who waits for each
+    answer before sending the next request; null for a closed pace, and for visits.
     """
 
     load: str
@@ -98,6 +136,69 @@ class LoadRow(msgspec.Struct, frozen=True, kw_only=True):
     lag_ms: Latency
     series: list[Second]
     histogram: HistogramFact
+    first_byte_ms: Latency | None = None
+    failed_ms: Latency | None = None
+    uncorrected_ms: Latency | None = None
+    examples: list[Example] = []
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure that lets a load's other figures be believed. `measured` null: not known.
+
+    Where it is not `within` its limit, `helps` says what would bring it there.
+    """
+
+    what: str
+    measured: float | None
+    op: str
+    limit: float
+    unit: str
+    within: bool
+    helps: str
+
+
+class Shares(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the machine's processors were at work, for whom, while a load lasted.
+
+    `target` null: no process of it was found on this machine; it may be among the others.
+    `starved` is how long the target was ready and others had the processors, in shares of one.
+    """
+
+    processors: int
+    generator: float
+    target: float | None
+    others: float
+    starved: float | None = None
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a load's figures can be believed, and who used the machine (null: not known).
+
+    `cpus` is each generator process's share of a processor, `in_flight` the mean number of
+    visits under way at once, `most_in_flight` the most of one process.
+    """
+
+    checks: list[Check]
+    cpus: list[float]
+    in_flight: float | None
+    most_in_flight: int | None
+    machine: Shares | None
+
+
+class RepeatedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The one request of a load without a scenario file, and what its answers looked like.
+
+    `total` and `connections` are what was asked for; null: what time, or a rate, asks. `server`
+    is the answers' header of that name, the lengths are of their bodies; null: nothing answered.
+    """
+
+    method: str
+    url: str
+    total: int | None
+    connections: int | None
+    server: str | None
+    least_bytes: int | None
+    most_bytes: int | None
 
 
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +206,11 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `rebased` counts the requests for another origin that were sent to the target, by origin;
     `by_aiohttp` those that aiohttp sent instead of the load's own client, by the reason why.
+    `rehearsed` has the scenarios that passed once before the load, and how many visits that took.
+    `blocked_ms` is how long visits that were due waited for room, of those that did (None: none
+    did), `turned_away` how many were due and never started, `stopped_by` names the objective that
+    was lost, where that ended the load early. `repeated` is null where a scenario file says what
+    is sent.
     """
 
     load: str
@@ -121,6 +227,12 @@ class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
     series: list[Second]
     rebased: dict[str, int] = {}
     by_aiohttp: dict[str, int] = {}
+    validity: Validity | None = None
+    rehearsed: dict[str, int] = {}
+    blocked_ms: Latency | None = None
+    turned_away: int = 0
+    stopped_by: str = ""
+    repeated: RepeatedRun | None = None
 
 
 class GateRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.churn import churned
-from harness.facts import Exclusion, Fact, GatesBegun
+from harness.facts import Fact
 from harness.gates import Gate
 from harness.gates.complexity import Complexity
 from harness.gates.coverage import Coverage
 from harness.gates.maintainability import Maintainability
 from harness.gates.security import Security
 from harness.gates.suppressions import Suppressions
+from harness.inspection import Exclusion, GatesBegun
 from harness.inventory import parted, python_files
 from harness.plan import Gates
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import leash
+from harness.demand import Load
 from harness.errors import EvidenceError, HarnessError, UsageError
 from harness.evidence import (
     Identity,
@@ -35,7 +36,7 @@ from harness.inventory import files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
 from harness.load.stock import run_stock
-from harness.plan import Gates, Load, Plan, Service, target_variable
+from harness.plan import Gates, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
 from harness.review import Review
@@ -105,10 +106,9 @@ class Run:
         self.folder.refuse_second(part)
         self.say(f"functional tests, {target}")
         module = ["pytest", *self._plugin_options(target), *options, *paths]
-        code = Review.of(self.root, self.plan.gates).files if self.plan.gates else ()
-        data = self.folder.path / "coverage"
         argv = _plain(module)
-        if code and target.kind is not TargetKind.LIVE:  # there, none of it runs in our process
+        if code := self._measured(target):
+            data = self.folder.path / "coverage"
             run = self.folder.path.name
             argv = measured(module, data=data, part=part, root=self.root, files=code, run=run)
         with contextlib.ExitStack() as closing:
@@ -135,6 +135,16 @@ class Run:
         self._note_exit(part, status)
         self._raise_usage(part)
         return part
+
+    def _measured(self, target: Target) -> Sequence[str]:
+        """Return the files whose coverage this run's gates may ask for: measuring is not free.
+
+        Of a live target, none of them runs in our process.
+        """
+        gates = self.plan.gates
+        if gates is None or "gates" not in self.folder.identity.asked:
+            return ()
+        return () if target.kind is TargetKind.LIVE else Review.of(self.root, gates).files
 
     def _redact(self, log: Path) -> None:
         """Take the secrets out of what pytest printed, or all of it where there is no room."""
@@ -208,7 +218,8 @@ class Run:
         part = f"molotov-{load.name}" if stock else f"load-{load.name}"
         drive = self._stock if stock else self._drive
         target = target or self.plan.address_of(load)
-        self.say(f"load {load.name}: {pace_text(load)}")
+        told = f"load {load.name}: {pace_text(load)}"
+        self.say(told if load.repeated is None else f"{pace_text(load)}: {load.scenarios}")
         try:
             if target is not None:
                 live = self.plan.live.urls if self.plan.live else ()

@@ -28,7 +28,8 @@ class Sample(NamedTuple):
     """One request and its answer, or one whole visit (`step` None). Times in ns, one clock.
 
     `due_ns` is when the schedule asked for it, `sent_ns` when it was handed to a connection
-    (before connecting), `done_ns` its last body byte.
+    (before connecting), `answered_ns` when the head of its answer came (0: none did), `done_ns` its
+    last body byte. `alone`: who waits for each answer before sending the next would have sent it.
     """
 
     scenario: str
@@ -39,6 +40,8 @@ class Sample(NamedTuple):
     status: int | None = None
     failure: FailureKind | None = None
     bytes_in: int = 0
+    answered_ns: int = 0
+    alone: bool = False
 
     @property
     def response_ns(self) -> int:

@@ -23,6 +23,9 @@ from harness.errors import UsageError
 SHORTEST = 6
 """Characters of the shortest value that counts as secret: a shorter one is part of many words."""
 
+_CREDENTIAL = re.compile(
+    "authorization|cookie|token|secret|passw(or)?d|credential|session|api-?key", re.IGNORECASE
+)
 _PREFIX = "HARNESS_SECRET_"
 _OURS = frozenset(
     ("type", "slug", "outcome", "kind", "part", "load", "service", "scenario", "scenarios",
@@ -66,6 +69,11 @@ def keep_token(name: str, value: str) -> None:
     if value not in [os.environ[key] for key in kept]:  # one that is renewed was shown before
         os.environ[f"{_PREFIX}token.{name}:{len(kept)}"] = value
         _known.cache_clear()
+
+
+def is_credential(name: str) -> bool:
+    """Tell whether a header of this name is never shown with its value."""
+    return bool(_CREDENTIAL.search(name))
 
 
 def redacted(text: str) -> str:

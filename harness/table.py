@@ -60,6 +60,13 @@ class LoadTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: str = ""
     objectives: tuple[str, ...] = ()
     processes: int = 1
+    warm_up: str = ""
+    visits: int | None = None
+    in_flight: int | None = None
+    seed: int = 0
+    stop_at_failure: bool = False
+    stop_when_lost: bool = False
+    steps: tuple[str, ...] = ()
 
 
 class GatesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

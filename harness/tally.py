@@ -9,20 +9,34 @@ from harness.histogram import Histogram
 from harness.sample import Sample
 
 MOST_STEPS = 200
-"""Steps kept apart in one process; what comes after them is counted under `OTHER_STEPS`."""
+"""Steps kept apart, in one process and over all; the others are counted under `OTHER_STEPS`."""
 
 OTHER_STEPS = "(other)"
 
+WARM_UP = " (warm-up)"
+"""Ends the scenario's name under which visits are counted that were due in a load's warm-up."""
+MOST_PENDING = 256
+"""Successes that are noted before they are folded in: folding many at once costs least."""
+
 Key = tuple[str, str | None]
 """A scenario and its step; None: its visits."""
+
+Times = tuple[int, int, int, int]
+"""When a request was due, sent, answered (0: not) and done, in ns."""
+
+_NEVER = 1 << 63
 
 
 @dataclass(slots=True)
 class Tally:
     """What happened to one step of one scenario, or to its visits (`step` None).
 
-    The histograms hold successes only: a failure that comes back at once must not make a
-    service look fast. `lag` holds every sample, since it is the generator's own.
+    `response`, `service` and `first_byte` (from sent to the answer's head) hold successes only: a
+    failure that comes back at once must not make a service look fast. `failed_response` holds
+    failures only, from due until they failed. `lag` holds every sample, since it is the
+    generator's own. `uncorrected` holds the service times of those successes that a client would
+    have had who waits for each answer before sending the next request: what is due meanwhile, it
+    omits.
     """
 
     scenario: str
@@ -35,6 +49,9 @@ class Tally:
     response: Histogram = field(default_factory=Histogram)
     service: Histogram = field(default_factory=Histogram)
     lag: Histogram = field(default_factory=Histogram)
+    first_byte: Histogram = field(default_factory=Histogram)
+    failed_response: Histogram = field(default_factory=Histogram)
+    uncorrected: Histogram = field(default_factory=Histogram)
 
     @property
     def failed(self) -> int:
@@ -51,10 +68,15 @@ class Tally:
             self.statuses[code] = self.statuses.get(code, 0) + 1
         if sample.failure is not None:
             self.failures[sample.failure] = self.failures.get(sample.failure, 0) + 1
+            self.failed_response.record(sample.response_ns)
             return
         self.ok += 1
         self.response.record(sample.response_ns)
         self.service.record(sample.service_ns)
+        if sample.answered_ns:
+            self.first_byte.record(sample.answered_ns - sample.sent_ns)
+        if sample.alone:
+            self.uncorrected.record(sample.service_ns)
 
     def __iadd__(self, other: Tally) -> Tally:
         self.sent += other.sent
@@ -66,53 +88,83 @@ class Tally:
         self.response += other.response
         self.service += other.service
         self.lag += other.lag
+        self.first_byte += other.first_byte
+        self.failed_response += other.failed_response
+        self.uncorrected += other.uncorrected
         return self
 
 
 class Growing:
-    """A tally that grows by samples, most of which are successes that were sent when due.
+    """A tally that grows by samples, most of which are successes: these are folded in together.
 
-    Of those, one histogram says what the tally's three do. It is folded into them when the tally
-    is looked at: the hot path of a load at a closed pace then records once and not thrice.
+    `step` is the name that it is counted under. `floor_ns` is the response time beyond which a
+    success is one of the slowest so far; who keeps those sets it. Of visits none is kept.
     """
 
-    __slots__ = ("_bytes_in", "_statuses", "_tally", "_times")
+    __slots__ = ("_alone", "_bytes_in", "_statuses", "_tally", "_times", "floor_ns", "step")
 
     def __init__(self, scenario: str, step: str | None) -> None:
+        self.step = step
+        self.floor_ns = _NEVER if step is None else -1
         self._tally = Tally(scenario, step)
-        self._clear()
-
-    def _clear(self) -> None:
-        self._times = Histogram()
+        self._times: list[Times] = []
+        self._alone: list[int] = []
         self._statuses: dict[int | None, int] = {}
         self._bytes_in = 0
 
     def add(self, sample: Sample) -> None:
         """Fold one sample in."""
-        if sample.failure is not None or sample.due_ns != sample.sent_ns:
+        if sample.failure is not None:
             self._tally.add(sample)
-        else:
-            self.add_prompt(sample.service_ns, sample.status, sample.bytes_in)
+            return
+        times = sample.due_ns, sample.sent_ns, sample.answered_ns, sample.done_ns
+        self.succeeded(times, sample.status, sample.bytes_in, sample.alone)
 
-    def add_prompt(self, service_ns: int, status: int | None, bytes_in: int) -> None:
-        """Fold in a success that was sent when due."""
-        self._times.record(service_ns)
+    def succeeded(
+        self, times: Times, status: int | None = None, bytes_in: int = 0, alone: bool = False
+    ) -> None:
+        """Note a success."""
+        pending = self._times
+        pending.append(times)
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._bytes_in += bytes_in
+        if alone:
+            self._alone.append(times[3] - times[1])
+        if len(pending) >= MOST_PENDING:
+            self._fold()
 
-    def tally(self) -> Tally:
-        """Return the tally as if each sample had been added to it."""
-        tally, count = self._tally, self._times.count
-        tally.sent += count
-        tally.ok += count
+    def _fold(self) -> None:
+        """Fold in what was noted. Where all were sent when due, two histograms grow alike."""
+        times, tally = self._times, self._tally
+        services = [done - sent for _, sent, _, done in times]
+        lags = [sent - due for due, sent, _, _ in times]
+        if any(lags):
+            tally.response.record_all([done - due for due, _, _, done in times])
+            tally.service.record_all(services)
+            tally.lag.record_all(lags)
+        else:
+            both = Histogram()
+            both.record_all(services)
+            tally.response += both
+            tally.service += both
+            tally.lag.record(0, len(times))
+        tally.first_byte.record_all([answered - sent for _, sent, answered, _ in times if answered])
+        tally.uncorrected.record_all(self._alone)
+        tally.sent += len(times)
+        tally.ok += len(times)
+        times.clear()
+        self._alone.clear()
+
+    def taken(self) -> Tally:
+        """Return the tally as if each sample had been added to it, and begin another."""
+        self._fold()
+        tally, self._tally = self._tally, Tally(self._tally.scenario, self._tally.step)
         tally.bytes_in += self._bytes_in
         for status, times in self._statuses.items():
             if status is not None:
                 tally.statuses[str(status)] = tally.statuses.get(str(status), 0) + times
-        tally.response += self._times
-        tally.service += self._times
-        tally.lag.record(0, count)
-        self._clear()
+        self._statuses.clear()
+        self._bytes_in = 0
         return tally
 
 
@@ -135,9 +187,12 @@ class Tallies:
             step = OTHER_STEPS
         return self._by_key.setdefault((scenario, step), Growing(scenario, step))
 
-    def all(self) -> list[Tally]:
-        """Return every tally, in the order in which their first samples came."""
-        return [growing.tally() for growing in self._by_key.values()]
+    def taken(self) -> list[Tally]:
+        """Return what has grown since the last time, in the order in which first samples came.
+
+        Totals would grow with the load, and taking them down would hold up its visits.
+        """
+        return [tally for one in self._by_key.values() if (tally := one.taken()).sent]
 
 
 def merged(tallies: Iterable[Tally]) -> dict[Key, Tally]:
@@ -148,3 +203,10 @@ def merged(tallies: Iterable[Tally]) -> dict[Key, Tally]:
         total = found.setdefault(key, Tally(*key))
         total += tally
     return {key: found[key] for key in sorted(found, key=lambda key: (key[0], key[1] or ""))}
+
+
+def beyond(tallies: Iterable[Tally]) -> frozenset[Key]:
+    """Return which steps are more than `MOST_STEPS`: those with the fewest requests."""
+    steps = [t for t in tallies if t.step not in (None, OTHER_STEPS)]
+    steps.sort(key=lambda t: (-t.sent, t.scenario, t.step or ""))
+    return frozenset((t.scenario, t.step) for t in steps[MOST_STEPS:])

@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from harness.cli import VERBS, main
+from harness.cli import VERBS, main, repeat
 
 WIDTH = 88
 
@@ -23,6 +23,8 @@ class CommandLine(SphinxDirective):
         for verb in VERBS:
             command = import_module(f"harness.cli.{verb}").verb
             text += f"## harness {verb}\n\n" + _help(f"harness {verb}", command)
+            if verb == "load":
+                text += "## harness load URL\n\n" + _help("harness load URL", repeat.verb)
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 

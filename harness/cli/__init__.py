@@ -21,7 +21,7 @@ CRASHED = 2
 VERBS = {
     "run": "Run the whole plan: tests in every target, loads, gates.",
     "test": "Run functional tests: PATHS, or those of the plan.",
-    "load": "Run a load: a Molotov scenario file, or a load of the plan.",
+    "load": "Run a load: of one URL, a Molotov scenario file, or a load of the plan.",
     "gates": "Inspect code: PATHS, or those of the plan.",
     "report": "Judge a run folder again, and draw its reports.",
     "standins": "Serve stub FILES for other processes, until Ctrl-C; or --check the plan's.",

@@ -36,7 +36,7 @@ class Test(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
     statsd: bool = False
     debug: bool = False
     env: dict[str, str] = {}
-    # What follows changes nothing here: docs/load.md says why.
+    # What follows changes nothing here: docs/molotov.md says why.
     requirements: str = ""
     uvloop: bool = False
     console_update: float = 0

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from importlib import resources
 from pathlib import Path
 
 import click
 
 from harness import secret
-from harness.checkup import Check, Mark, of_plan, surroundings
+from harness.checkup import Check, Mark, of_plan, orchestrated, surroundings
 from harness.cli import VERBS
 from harness.cli.request import PLAN, plan_option, profile_option, read_plan, reports_option
 from harness.errors import UsageError, nearest
+from harness.messages import section_of, sections
 
 BEGIN = f"""\
 there is no {PLAN} here. One that tests an application in both ways:
@@ -38,6 +37,7 @@ def verb(slug: str | None, plan_file: str | None, profile: str | None, reports: 
         return 0
     code = _show(*surroundings(Path.cwd(), Path(reports)))
     plan, path = read_plan(plan_file, profile)
+    code = max(code, _show(*orchestrated(Path.cwd(), plan)))
     if path is None:
         click.echo(f"\n{BEGIN}\nnext: harness test PATH --app module:attr")
         return UsageError.exit_code
@@ -65,22 +65,12 @@ def _show(*checks: Check) -> int:
 
 def _explained(slug: str) -> str:
     """Return what the page of messages says of a slug. Raises UsageError."""
-    headings = re.split(r"^### (\S+)\n|^## .*\n", _page(), flags=re.M)[1:]
-    told = {
-        name: text.strip() for name, text in zip(headings[::2], headings[1::2], strict=True) if name
-    }
-    rule = re.sub(r"\Asecurity/B\d+\Z", "security/B…", slug)
-    if rule not in told:
+    told = sections()
+    heading = section_of(slug)
+    if heading not in told:
         family = slug.partition("/")[0]
         known = [name for name in told if name.startswith(f"{family}/")]
         raise UsageError(
             "usage", f"no message has the slug {slug!r}", next_step=nearest(slug, known or told)
         )
-    return f"{slug}\n\n{told[rule]}"
-
-
-def _page() -> str:
-    """Return the page as the package has it or, in a checkout, as the documentation does."""
-    packaged = resources.files("harness") / "messages.md"
-    checkout = Path(__file__).parents[2] / "docs" / "messages.md"
-    return (packaged if packaged.is_file() else checkout).read_text(encoding="utf-8")
+    return f"{slug}\n\n{told[heading]}"

@@ -6,16 +6,19 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from harness.cli import VERBS, say
+from harness.cli import VERBS, repeat, say
 from harness.cli.config import DEFAULT_TEST, read_test
+from harness.cli.repeat import is_address
 from harness.cli.request import (
     Live,
+    Number,
     allow_option,
     app_option,
     begin,
@@ -27,34 +30,21 @@ from harness.cli.request import (
     refuse_unset,
     reports_option,
 )
+from harness.demand import Load, load_of, warmed
 from harness.errors import UsageError, nearest
-from harness.pace import DEFAULT_DURATION_S, DEFAULT_WORKERS, UNTIMED_S, Pace, Rate, Workers
-from harness.plan import Load, Plan, load_of
+from harness.pace import (
+    DEFAULT_DURATION_S,
+    DEFAULT_WORKERS,
+    UNTIMED_S,
+    Pace,
+    Rate,
+    Workers,
+    parse_pace,
+)
+from harness.plan import Plan
 from harness.standins.group import StandIns
 from harness.target import AppPath, read_url, refuse_foreign
-
-
-class Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
-    """A decimal number, kept exact: above zero, or `or_zero`."""
-
-    name = "number"
-
-    def __init__(self, *, or_zero: bool = False) -> None:
-        self._or_zero = or_zero
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> Fraction:
-        """Read it, or say what it must be."""
-        try:
-            number = Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            number = Fraction(-1)
-        if number < 0 or not (number or self._or_zero):
-            least = "from 0 on" if self._or_zero else "above 0"
-            self.fail(f"{value!r} is not a number {least}", param, context)
-        return number
-
+from harness.template import parsed as templates_of
 
 DEFAULT_FILE = "loadtest.py"
 """What is run where the command names nothing and there is no plan, as Molotov does."""
@@ -67,6 +57,8 @@ UNSUPPORTED = {
 """Molotov's options that would promise what is not done, and what to do instead."""
 
 _SHOWN = ("quiet", "console", "verbose")
+_BOUNDS = ("duration", "max_runs", "rate", "pace", "visits")
+_NOT_STOCK = ("rate", "pace", "visits", "in_flight", "objectives", "stop_when_lost")
 _NO_EFFECT = ("uvloop", "console_update", "force_shutdown", "sizing_tolerance", "statsd_address")
 
 
@@ -74,7 +66,27 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
     return click.option(f"--{name}", hidden=True, **kind)
 
 
-@click.command(help=VERBS["load"])
+class _Load(click.Command):
+    """A load of scenarios or, where an address is given in their place, of one request."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:  # fmt: skip
+        """Read the arguments as those of `repeat`'s command, if an address is among them."""
+        valued = {
+            name for one in self.params if isinstance(one, click.Option) and not one.is_flag
+            for name in one.opts if not one.count
+        }  # fmt: skip
+        if any(is_address(one) and before not in valued for before, one in pairwise(["", *args])):
+            return repeat.verb.make_context(f"{info_name} URL", args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(
+    cls=_Load,
+    help=f"{VERBS['load']}\n\nOf one URL, without a scenario file: harness load URL --help",
+)
 @click.argument("scenarios", required=False)
 @click.option("--target", metavar="URL", help="The address to load, instead of --app.")
 @app_option
@@ -85,24 +97,32 @@ def _hidden(name: str, **kind: Any) -> Callable[[Any], Any]:
 @allow_option
 @click.option("--rebase", multiple=True, metavar="ORIGIN", help="Send this origin's to the target.")
 @click.option("--rate", type=Number(), metavar="R", help="Open pace: start R visits a second.")
+@click.option("--pace", metavar="TEXT", help="Stages: 'ramp 0->50/s over 30s, hold 2m'.")
 @click.option("-w", "--workers", type=click.IntRange(1), help="Closed pace: workers a process.")
 @click.option("-p", "--processes", type=click.IntRange(1), help="Generator processes.")
 @click.option("-d", "--duration", type=Number(), metavar="S", help="Seconds; default 10.")
 @click.option("-r", "--max-runs", type=click.IntRange(1), help="Visits a worker, at most.")
+@click.option("--visits", type=click.IntRange(1), metavar="N", help="Visits in all, at most.")
+@click.option("--in-flight", type=click.IntRange(1), metavar="N", help="At once, a process; 500.")
 @click.option("--runner", type=click.Choice(["harness", "molotov"]), help="molotov: the stock one.")
 @click.option("--config", metavar="FILE", help="molotov.json; SCENARIOS is a test's name then.")
 @click.option("--use-extension", multiple=True, metavar="FILE", help="Import this before; again.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict and nothing else.")
 @click.option("-c", "--console", is_flag=True, help="Progress as lines, on a terminal, too.")
 @click.option("-v", "--verbose", count=True, help="Show tracebacks; -vv: requests and answers.")
-@click.option("-s", "--single-mode", metavar="NAME", help="Run this scenario only.")
+@click.option(
+    "-s", "--single-mode", metavar="NAME", help="Run this scenario only; once without -d, -r."
+)
 @click.option("--single-run", is_flag=True, help="Run each scenario once a worker.")
 @click.option("-x", "--exception", is_flag=True, help="Stop at the first failed visit.")
 @click.option("--ramp-up", type=Number(or_zero=True), metavar="S", help="Start workers over S s.")
 @click.option("--delay", type=Number(or_zero=True), metavar="S", help="Pause after each visit.")
+@click.option("--warm-up", type=Number(or_zero=True), metavar="S", help="Judge no visit of S s.")
 @click.option("-f", "--fail", type=click.IntRange(1), metavar="N", help="Tolerate N-1 failures.")
 @click.option("--objective", "objectives", multiple=True, metavar="TEXT", help="'p99 < 250ms'.")
-@click.option("--seed", type=int, default=0, help="Of the scenarios' mix.")
+@click.option("--stop-when-lost", is_flag=True, help="Stop once an objective cannot be met.")
+@click.option("--step", multiple=True, metavar="TEMPLATE", help="Count by '/users/{id}'; again.")
+@click.option("--seed", type=int, default=0, help="Of the scenarios' mix, and of arrivals.")
 @_hidden("uvloop", is_flag=True)
 @_hidden("force-shutdown", is_flag=True)
 @_hidden("console-update", type=float)
@@ -130,6 +150,8 @@ def verb(
         options |= _typed(context, test.given())
     _refuse_unsupported(options)
     stock = runner == "molotov"
+    if options["single_mode"] and not any(options[name] for name in _BOUNDS):
+        options |= {"max_runs": 1} if stock else {"single_run": True}  # once, as Molotov documents
     loads = [replace(one, env=env) for one in _loads(plan, scenarios, options, stock=stock)]
     if target is None:
         plan.service  # noqa: B018 - raises where neither --target nor a service is given
@@ -181,10 +203,10 @@ def _loads(
 
     The stock runner has no rates, and no objectives: it takes the plan's files alone.
     """
-    if stock and (options["rate"] or options["objectives"]):
+    if stock and any(options[name] for name in _NOT_STOCK):
         raise UsageError(
             "load/pace",
-            "the stock runner has neither a rate nor objectives: it measures nothing",
+            "the stock runner has neither rates, stages nor objectives: it measures nothing",
             next_step="harness load --runner molotov -w 2 -d 5",
         )
     planned = {one.name: one for one in plan.loads}
@@ -236,8 +258,12 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
     fail, objectives = options["fail"], options["objectives"]
     if fail:
         objectives = (f"failures < {fail}", *objectives)
+    templates_of(options["step"])  # refused before anything starts
     name = re.sub(r"[^\w-]+", "-", scenarios.removesuffix(".py").rpartition("/")[2])
     made = load_of(name, scenarios, _pace(options), objectives, options["processes"] or 1)
+    made = warmed(made, options["warm_up"] or Fraction(0))
+    if options["single_run"] and not objectives:  # each visit is judged as a test
+        made = replace(made, objectives=())
     return replace(
         made,
         max_runs=options["max_runs"],
@@ -247,14 +273,26 @@ def _load_of(scenarios: str, options: dict[str, Any]) -> Load:
         delay_s=float(options["delay"] or 0),
         ramp_up_s=float(options["ramp_up"] or 0),
         seed=options["seed"],
+        visits=options["visits"],
+        in_flight=options["in_flight"],
+        stop_when_lost=options["stop_when_lost"],
         extensions=options["use_extension"],
+        steps=options["step"],
         verbose=options["verbose"],
     )
 
 
 def _pace(options: dict[str, Any]) -> Pace:
-    """Return the pace of a load of no plan. Bounded by -d, else by -r, else by the default."""
+    """Return the pace of a load of no plan. Bounded by -d, else by a count, else by the default."""
     rate, workers, duration = options["rate"], options["workers"], options["duration"]
+    if options["pace"]:
+        if rate or workers or duration:
+            raise UsageError(
+                "load/pace",
+                "--pace says all of a pace; it does not go with --rate, -w or -d",
+                next_step="write it as one text: --pace '50 workers for 1m'",
+            )
+        return parse_pace(options["pace"])
     counted = options["max_runs"] or options["single_run"]
     if rate and (workers or counted):
         raise UsageError(
@@ -262,7 +300,8 @@ def _pace(options: dict[str, Any]) -> Pace:
             "--rate is an open pace, bounded by -d; it does not go with -w, -r or --single-run",
             next_step="choose one: --rate R, or -w N",
         )
+    counted = counted or options["visits"]
     if not duration and not counted and not options["quiet"]:
-        say(f"neither -d nor -r: this load lasts {DEFAULT_DURATION_S} s")
+        say(f"neither -d nor a count: this load lasts {DEFAULT_DURATION_S} s")
     seconds = duration or (UNTIMED_S if counted else DEFAULT_DURATION_S)
     return Rate(rate, seconds) if rate else Workers(workers or DEFAULT_WORKERS, seconds)

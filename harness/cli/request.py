@@ -7,24 +7,49 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
 from harness import secret
-from harness.cli import say
+from harness.cli import outputs, say
+from harness.demand import Load
 from harness.errors import EvidenceError, UsageError, nearest
 from harness.evidence import RunFolder
 from harness.grant import Grant
 from harness.manifest import parse_plan
-from harness.plan import Load, Plan, Service
+from harness.plan import Plan, Service
 from harness.record import Record
 from harness.render import html, text
 from harness.run import RUN_VARIABLE, Run, judge, publish
 from harness.target import Target, TargetKind
 
 PLAN = "harness.toml"
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on only
+    """A decimal number, kept exact: above zero, or `or_zero`."""
+
+    name = "number"
+
+    def __init__(self, *, or_zero: bool = False) -> None:
+        self._or_zero = or_zero
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Fraction:
+        """Read it, or say what it must be."""
+        try:
+            number = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            number = Fraction(-1)
+        if number < 0 or not (number or self._or_zero):
+            least = "from 0 on" if self._or_zero else "above 0"
+            self.fail(f"{value!r} is not a number {least}", param, context)
+        return number
+
 
 plan_option = click.option("--plan", "plan_file", metavar="FILE", help=f"The plan; else {PLAN}.")
 profile_option = click.option("--profile", metavar="NAME", help="Of the plan: where it runs.")
@@ -37,9 +62,14 @@ allow_option = click.option(
 reports_option = click.option(
     "--reports", default="reports", metavar="DIR", show_default=True, help="Where runs are kept."
 )
-json_option = click.option(
-    "--json", "json_file", metavar="FILE", help="Write the record there, too."
-)
+
+
+def json_option(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb ``--json`` and, after it, the other `outputs` of a verdict."""
+    option = click.option(
+        "--json", "json_file", metavar="FILE", help="Write the record there, too."
+    )
+    return option(outputs.options(verb))
 
 
 def read_plan(
@@ -114,7 +144,7 @@ def finish(
     Where the run is shared, the verdict is on `parts`, those of this verb alone, and nothing is
     published: the run goes on. `parts` None: all of it.
     """
-    refuse_unwritable(json_file)
+    outputs.refuse(json_file)
     shared = bool(os.environ.get(RUN_VARIABLE)) and parts is not None
     try:
         perform()
@@ -125,21 +155,8 @@ def finish(
     return code
 
 
-def refuse_unwritable(json_file: str | None) -> None:
-    """Raise UsageError where the record could not be written, before there is one."""
-    if json_file is None:
-        return
-    path = Path(json_file)
-    if not json_file or path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UsageError(
-            "evidence/not-writable",
-            f"cannot write the record to {json_file!r}",
-            next_step="name a file in a folder that exists: --json record.json",
-        )
-
-
 def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing: bool) -> int:
-    """Print a verdict, write its reports and return its exit code."""
+    """Print a verdict, write its reports and return its exit code. Raises EvidenceError."""
     colour = "NO_COLOR" not in os.environ and _obeys(sys.stdout)
     if _obeys(sys.stderr):
         click.echo(_REWRITE, err=True, nl=False)
@@ -153,6 +170,7 @@ def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing
     try:
         click.echo(text.render(record, colour=colour))
         click.echo(page)
+        click.echo(outputs.annotated(record), nl=False)
         sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -163,8 +181,7 @@ def show(folder: RunFolder, record: Record, json_file: str | None, *, publishing
                 where="stdout",
                 next_step=f"harness report {folder.path}",
             ) from None
-    if json_file:
-        Path(json_file).write_bytes(record.to_json())
+    outputs.write(record, json_file)
     return record.outcome.exit_code
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.evidence import tree_hash
-from harness.facts import Fact, Inspected, NotChecked
+from harness.facts import Fact
+from harness.inspection import Inspected, NotChecked
 
 
 class Gate(Protocol):

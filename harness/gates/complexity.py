@@ -16,8 +16,9 @@ from pathlib import Path
 import radon
 from radon.visitors import ComplexityVisitor
 
-from harness.facts import Block, Fact, NotChecked
+from harness.facts import Fact
 from harness.gates import account, fingerprint, not_parsed, parsed, tool_error
+from harness.inspection import Block, NotChecked
 
 MODULE = "<module>"
 """The name of the block that a module's own level is."""

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from harness.evidence import RunFolder
-from harness.facts import Covered, Fact, NotChecked
+from harness.facts import Fact
 from harness.gates import account, content, fingerprint, parsed, tool_error, writable
+from harness.inspection import Covered, NotChecked
 
 if TYPE_CHECKING:
     import coverage  # where it is needed: whoever starts pytest only names it

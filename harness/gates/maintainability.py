@@ -15,8 +15,9 @@ from pathlib import Path
 import radon
 from radon.metrics import mi_compute, mi_parameters
 
-from harness.facts import Fact, Maintained, NotChecked
+from harness.facts import Fact
 from harness.gates import account, content, fingerprint, not_parsed, parsed, tool_error
+from harness.inspection import Maintained, NotChecked
 
 
 @dataclass(frozen=True, slots=True)

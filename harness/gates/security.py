@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.facts import Fact, NotChecked, Weakness
+from harness.facts import Fact
 from harness.gates import account, content, fingerprint, parsed, tool_error, writable
+from harness.inspection import NotChecked, Weakness
 
 
 @dataclass(frozen=True, slots=True)

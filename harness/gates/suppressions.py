@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
-from harness.facts import Fact, NotChecked, Suppression
+from harness.facts import Fact
 from harness.gates import account, content, fingerprint, parsed, tool_error, writable
 from harness.gates.security import undisturbed
+from harness.inspection import NotChecked, Suppression
 
 _MARKS = re.compile(rb"nosec|pragma", re.IGNORECASE)
 _NOSEC = re.compile(r"#\s*nosec:?\s*")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.facts import (
+from harness.facts import Fact
+from harness.inspection import (
     Block,
     Churn,
     Covered,
     Exclusion,
-    Fact,
     GatesBegun,
     Inspected,
     Maintained,

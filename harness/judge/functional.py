@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from harness.facts import Begun, Ended, Fact, PytestEnded, Tested
 from harness.judge import Judgement, of_part, unknown, watched
-from harness.record import FunctionalRow, Omission
+from harness.record import Case, FunctionalRow, Omission
 from harness.target import TargetKind
 from harness.verdict import Finding, Outcome
 
@@ -107,6 +107,10 @@ def _row(part: str, facts: tuple[Fact, ...], tests: Sequence[Tested]) -> Functio
         reached=sum(test.exchanges > 0 for test in tests),
         exchanges=sum(test.exchanges for test in tests),
         duration_s=sum(test.duration_s for test in tests),
+        cases=[
+            Case(nodeid=test.nodeid, outcome=test.outcome, duration_s=test.duration_s)
+            for test in tests
+        ],
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from harness.facts import Fact, GatesBegun, Inspected, Suppression, Weakness
+from harness.facts import Fact
+from harness.inspection import GatesBegun, Inspected, Suppression, Weakness
 from harness.judge import Judgement, of_part, unchecked
 from harness.judge.limits import Measurement, counts, measure, only_worsens
 from harness.judge.unchecked import Rest, Tolerated, gate_of

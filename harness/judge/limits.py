@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
-from harness.facts import Block, Covered, Exclusion, Fact, Maintained, Suppression, Weakness
+from harness.facts import Fact
+from harness.inspection import Block, Covered, Exclusion, Maintained, Suppression, Weakness
 from harness.judge.unchecked import gate_of
 from harness.objective import Objective
 from harness.verdict import Finding, Outcome

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from harness.facts import Snapshot
 from harness.histogram import Histogram, samples_needed
 from harness.record import Latency, Second
+from harness.snapshot import Snapshot
 from harness.tally import Key, Tally, merged
 
 MOST_POINTS = 600
@@ -37,6 +37,7 @@ def latency(histogram: Histogram) -> Latency:
         p99=percentile(990),
         p99_9=percentile(999),
         max=histogram.max_ns / _MS if histogram.count else None,
+        clipped=histogram.clipped,
     )
 
 

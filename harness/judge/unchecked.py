@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.facts import Exclusion, Inspected, NotChecked
+from harness.inspection import Exclusion, Inspected, NotChecked
 from harness.judge import Judgement, unknown
 from harness.objective import Objective
 from harness.record import Notice, Omission

@@ -16,6 +16,7 @@ from harness.judge import (
     gates,
     load,
     provenance,
+    repeated,
     stock,
     unknown,
 )
@@ -62,7 +63,7 @@ class _Folded:
         elif part.startswith("load-"):
             told, run, rows = load.judge(part, found, facts.below(part))
             self.rows.extend(rows)
-            self.loads.extend([run] if run else [])
+            self.loads.extend([repeated.told(run, found, facts.below(part))] if run else [])
         elif part.startswith("molotov-"):
             told = stock.judge(part, found, facts.below(part))
         else:
@@ -190,7 +191,8 @@ def _passed(
         targets = " and ".join(dict.fromkeys(row.target for row in tests))
         said.append(f"{_some(sum(row.passed for row in tests), 'test')} passed ({targets})")
     if loads:
-        said.append(f"{_some(sum(run.visits_started for run in loads), 'visit')} under load")
+        noun = "request" if all(run.repeated for run in loads) else "visit"
+        said.append(f"{_some(sum(run.visits_started for run in loads), noun)} under load")
     if gate_rows:
         said.append(f"{_some(len(gate_rows), 'limit')} kept{_without(gate_rows)}")
     return said

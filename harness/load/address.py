@@ -11,6 +11,7 @@ from yarl import URL
 from harness.errors import UsageError
 from harness.facts import Surprise
 from harness.target import is_allowed
+from harness.template import parsed
 
 _PORTS = {"http": 80, "https": 443}
 _SCHEMES = {"ws": "http", "wss": "https"}
@@ -47,16 +48,19 @@ class Addresses:
     """What the addresses in scenarios mean, for one target.
 
     A relative URL is one of the target's, below the target's own path. An absolute URL whose
-    origin is in `rebase` means the target, too; any other must be at an allowed host.
+    origin is in `rebase` means the target, too; any other must be at an allowed host. `steps` are
+    templates of routes; the first that matches a path names it.
     """
 
     def __init__(
-        self, target: str, *, rebase: Iterable[str] = (), allow_hosts: Iterable[str] = ()
-    ) -> None:
+        self, target: str, *, rebase: Iterable[str] = (), allow_hosts: Iterable[str] = (),
+        steps: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self._target = URL(target.rstrip("/"))
         self._prefix = self._target.raw_path.rstrip("/")
         self._rebase = {_origin(URL(origin)) for origin in rebase}
         self._allow_hosts = tuple(allow_hosts)
+        self._templates = parsed(steps)
 
     def resolve(self, url: URL) -> URL:
         """Return where a request for `url` goes. Raises ForeignHostError."""
@@ -92,16 +96,22 @@ class Addresses:
     def step(self, method: str, url: URL) -> str:
         """Name a request: method and path, without what differs from one visit to the next.
 
+        Where no template matches, what looks like a number or an identifier is left out.
+
         >>> Addresses("http://a").step("get", URL("http://a/things/17?full=1"))
         'GET /things/{}'
         """
         path = url.path
         if self._prefix and _origin(url) == _origin(self._target):
             path = path.removeprefix(self._prefix) or "/"
+        method = method.upper()
+        for template in self._templates:
+            if template.matches(method, path):
+                return f"{method} {template.path}"
         if not path.isprintable():  # a name is one line
             path = quote(path)
         segments = ("{}" if _NUMBERED.fullmatch(part) else part for part in path.split("/"))
-        return f"{method.upper()} {'/'.join(segments)}"
+        return f"{method} {'/'.join(segments)}"
 
     def _below_target(self, url: URL, path: str) -> URL:
         return URL.build(

@@ -12,6 +12,8 @@ import os
 import sys
 import time
 
+from harness.load.waiter import Waiter
+
 _CLOCK_MONOTONIC = 1
 _ABSOLUTE = 1
 _CLOEXEC_NONBLOCK = 0o2000000 | 0o4000
@@ -30,7 +32,8 @@ class Alarm:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Waiter | None = None
+        self._at = _Timespec()
         self._fd = -1
         if sys.platform == "linux":
             self._libc = ctypes.CDLL(None, use_errno=True)
@@ -46,9 +49,9 @@ class Alarm:
         if self._fd < 0:
             await asyncio.sleep(left_ns / _S)
             return
-        at = _Timespec(0, 0, at_ns // _S, at_ns % _S)
-        self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(at), None)
-        self._waiter = self._loop.create_future()
+        self._at.at_s, self._at.at_ns = divmod(at_ns, _S)
+        self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(self._at), None)
+        self._waiter = Waiter(self._loop)
         await self._waiter
 
     def close(self) -> None:
@@ -63,5 +66,5 @@ class Alarm:
             os.read(self._fd, 8)
         except BlockingIOError:  # it was set anew meanwhile
             return
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            self._waiter.end()

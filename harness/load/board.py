@@ -9,6 +9,9 @@ from enum import IntEnum
 DRAIN_S = 10.0
 """How long visits may go on after the end of a load, and as long again their tearing down."""
 
+REHEARSAL_S = 30.0
+"""How long the visits before a load, which show that its scenarios can pass, may last in all."""
+
 _LEVEL, _POSTED, _START, _READY = 0, 1, 2, 10
 
 

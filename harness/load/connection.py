@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection of a load: a request, its answer, and again (RFC 9112).
 
-httptools finds where messages begin and end. A connection that is fit for another request says
-so; any other closes itself.
+An answer that comes at once, and begins as one before it did, is taken as it is. Of any other,
+httptools finds where it begins and ends. A connection that is fit for another request says so; any
+other closes itself.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import aiohttp
 import httptools
 from aiohttp.http_exceptions import BadHttpMessage
 
+from harness.load.head import MOST_KEPT, Head, RawHeaders, head_of
+from harness.load.request import Origin
+
 MOST_HEAD = 64 * 1024
 """Bytes that may come and be no part of a body, such as a head or trailers, before one is."""
 
 _TOO_LONG = f"more than {MOST_HEAD} bytes of head or trailers"
-RawHeaders = list[tuple[bytes, bytes]]
+_END = b"\r\n\r\n"
+_END_LENGTH = len(_END)
 _SWITCHING = 101
 _FINAL = 200  # the first status of an answer that is not informational
 
@@ -28,7 +33,11 @@ class Receiver(Protocol):
 
     is_head: bool
 
-    def begun(self, status: int, version: str, reason: bytes, headers: RawHeaders) -> None:
+    def came(self, head: Head, body: bytes) -> None:
+        """Take an answer that is whole. Nothing else of it follows."""
+        ...
+
+    def begun(self, head: Head) -> None:
         """Take the head."""
         ...
 
@@ -50,14 +59,15 @@ class Receiver(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Carries one request at a time. `on_free` is told each time that it can carry another."""
+    """Carries one request at a time to `origin`. `on_free` is told when it can carry another."""
 
     __slots__ = (
-        "_bodiless", "_headers", "_in_body", "_is_final", "_on_free", "_parser", "_reason",
-        "_receiver", "_transport", "idle_since",
+        "_bodiless", "_headers", "_in_body", "_is_awaited", "_is_final", "_on_free", "_parser",
+        "_reason", "_receiver", "_transport", "idle_since", "is_closing", "origin",
     )  # fmt: skip
 
-    def __init__(self, on_free: Callable[[Connection], None]) -> None:
+    def __init__(self, origin: Origin, on_free: Callable[[Connection], None]) -> None:
+        self.origin = origin
         self.idle_since = 0.0
         self._on_free = on_free
         self._receiver: Receiver | None = None
@@ -74,17 +84,13 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes, receiver: Receiver) -> None:
         """Send a request, whose answer goes to `receiver`. The answer before must have ended."""
-        if self._transport.is_closing():  # nothing would tell the receiver
+        if self.is_closing():  # nothing would tell the receiver
             receiver.broke(aiohttp.ServerDisconnectedError())
             return
         self._receiver = receiver
+        self._is_awaited = not receiver.is_head
         self._bodiless = 0
         self._transport.write(request)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it can carry a request, as far as this side knows."""
-        return not self._transport.is_closing()
 
     def close(self) -> None:
         """Close at once, whatever is under way: nobody waits for it any more."""
@@ -93,12 +99,12 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Let the server wait: what it has sent was not read yet."""
-        if not self._transport.is_closing():
+        if not self.is_closing():
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Go on reading."""
-        if not self._transport.is_closing():
+        if not self.is_closing():
             self._transport.resume_reading()
 
     # asyncio's protocol.
@@ -106,12 +112,26 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be connected."""
         self._transport = transport
+        self.is_closing = transport.is_closing
 
     def data_received(self, data: bytes) -> None:
         """Take what came. Nobody may have asked for it."""
-        if self._receiver is None:
+        receiver = self._receiver
+        if receiver is None:
             self.close()
             return
+        if self._is_awaited:  # nothing of it has come before
+            self._is_awaited = False
+            body_at = data.find(_END, 0, MOST_KEPT) + _END_LENGTH
+            head = head_of(data[:body_at]) if body_at > _END_LENGTH else None
+            if head is not None and len(data) - body_at == head.length:
+                self._receiver = None
+                self._leave(is_kept=True)
+                receiver.came(head, data[body_at:])
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         self._bodiless += len(data)
         try:
             self._parser.feed_data(data)
@@ -176,7 +196,7 @@ class Connection(asyncio.Protocol):
         if self._bodiless > MOST_HEAD and _size(self._headers) > MOST_HEAD:
             raise BadHttpMessage(_TOO_LONG)
         self._in_body = True
-        receiver.begun(status, parser.get_http_version(), self._reason, self._headers)
+        receiver.begun(Head(status, parser.get_http_version(), self._reason, self._headers))
         if receiver.is_head:  # whose length is that of a body which does not come
             is_kept = parser.should_keep_alive()
             self._renew()
@@ -195,10 +215,7 @@ class Connection(asyncio.Protocol):
             self._receiver.split()
 
     def on_message_complete(self) -> None:
-        """Be free, where the answer was final and the server keeps the connection.
-
-        One whose request was not sent whole is no use: the server may not read the rest.
-        """
+        """End the answer, if it was a final one."""
         if self._is_final:
             self._ended(is_kept=self._parser.should_keep_alive())
 
@@ -206,11 +223,18 @@ class Connection(asyncio.Protocol):
         receiver, self._receiver = self._receiver, None
         if receiver is None:
             return
+        self._leave(is_kept=is_kept)
+        receiver.ended()
+
+    def _leave(self, *, is_kept: bool) -> None:
+        """Be free for another request, or close.
+
+        One whose request was not sent whole is no use: the server may not read the rest.
+        """
         if is_kept and not self._transport.get_write_buffer_size():
             self._on_free(self)
         else:
             self._transport.close()
-        receiver.ended()
 
 
 def _size(headers: RawHeaders) -> int:

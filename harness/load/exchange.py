@@ -1,4 +1,4 @@
-"""One request of a scenario: as the scenario holds it, and as the book is told of it."""
+"""One request of a scenario, as the scenario holds it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, TypeVar
 
-from harness.load.book import Book, Step
-from harness.load.request import REDIRECTS
-
 T = TypeVar("T")
 Leave = Callable[[Any, BaseException | None], Awaitable[None] | None]
 
 
 class Exchange(Coroutine[Any, Any, T]):
     """What a verb returns: awaitable, a coroutine for `create_task`, and a context manager."""
+
+    __slots__ = ("_coroutine", "_entered", "_leave")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], leave: Leave) -> None:
         self._coroutine = coroutine
@@ -48,35 +47,3 @@ class Exchange(Coroutine[Any, Any, T]):
         leaving = self._leave(self._entered, error)
         if leaving is not None:
             await leaving
-
-
-class Account:
-    """Takes down in the book what comes of one request, which `follows` redirects."""
-
-    __slots__ = ("_book", "_follows", "_held", "_step")
-
-    def __init__(self, book: Book, step: Step, *, follows: bool) -> None:
-        self._book = book
-        self._step = step
-        self._follows = follows
-        self._held: tuple[int, int] | None = None
-
-    def begun(self, status: int) -> None:
-        """Know its status."""
-        self._book.answered(self._step, status)
-
-    def ended(self, bytes_in: int) -> None:
-        """Know that its last byte has come."""
-        if self._follows and self._step.status in REDIRECTS:
-            self._held = bytes_in, self._book.now()  # there may be more to come
-        else:
-            self._book.done(self._step, bytes_in)
-
-    def broke(self, error: Exception, bytes_in: int) -> None:
-        """Know that its body broke off."""
-        self._book.failed(self._step, error, bytes_in)
-
-    def settle(self) -> None:
-        """Know that no other request follows."""
-        if self._held is not None:
-            self._book.done(self._step, *self._held)

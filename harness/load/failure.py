@@ -6,6 +6,7 @@ import errno
 import linecache
 import traceback
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
@@ -67,6 +68,7 @@ class Places:
     def __init__(self, file: Path, root: Path) -> None:
         self.file = str(file)
         self._root = root
+        self._lines: dict[int, str] = {}  # of the scenario file, as they are shown
 
     def of(self, error: BaseException) -> str:
         """Return ``file:line`` of the innermost line of the scenario file that `error` crossed.
@@ -82,6 +84,21 @@ class Places:
             if frame.f_code.co_filename == self.file:
                 return self.shown(self.file, line)
         return self.shown(self.file, 0)
+
+    def at(self, running: Any) -> str:
+        """Return ``file:line`` of the scenario file that a coroutine has come to, if any.
+
+        `running` may be waiting, or be what runs at this moment.
+        """
+        line = 0
+        while running is not None:
+            frame = getattr(running, "cr_frame", None)
+            if frame is not None and frame.f_code.co_filename == self.file:
+                line = frame.f_lineno
+            running = getattr(running, "cr_await", None)
+        if line not in self._lines:
+            self._lines[line] = self.shown(self.file, line)
+        return self._lines[line]
 
     def told(self, error: BaseException) -> str:
         """Say what was raised, in few words; of an assertion, the line that did not hold."""

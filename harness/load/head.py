@@ -1,173 +1,70 @@
-"""The head of an answer as a scenario sees it, and the request that it answers.
+"""The head of an answer, parsed: once, for all answers that begin with the same bytes.
 
-https://docs.aiohttp.org/en/stable/client_reference.html#response-object
+A service repeats itself: within a second, its answers to one request differ in nothing but their
+bodies. So a head is looked up by its bytes, and only one that is new is parsed.
 """
 
 from __future__ import annotations
 
-import codecs
-import re
-from collections.abc import Sequence
 from functools import lru_cache
-from http.cookies import SimpleCookie
-from types import MappingProxyType
-from typing import Any
 
-import aiohttp
-from aiohttp._cookie_helpers import parse_set_cookie_headers
-from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
-from yarl import URL
+import httptools
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from harness.load.request import Defaults, Request
+MOST_KEPT = 4 * 1024
+"""Bytes of a head that is kept: with `_HEADS`, what all of them take is bounded."""
 
-_JSON = re.compile(r"application/(?:[\w.+-]+?\+)?json", re.IGNORECASE)
-_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
-_BETWEEN_LINKS = re.compile(r",(?=\s*<)")
-_LINK = re.compile(r"\s*<(?P<url>.*)>(?P<parameters>.*)")
-_PARAMETER = re.compile(
-    r"\s*(?P<name>[^\s=]+)\s*=\s*(?:(?P<mark>['\"])(?P<quoted>.*?)(?P=mark)|(?P<bare>\S*))\s*$"
-)
-SET_COOKIE = b"set-cookie"
+_HEADS = 512
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FINAL = 200  # the first status of an answer that is not informational
+RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Head:
-    """What a head says, worked out when it is asked for."""
+    """What a head says. `length` is the body's, where it is known and the connection is kept.
 
-    # What most answers have is the class's: one is made for each request.
-    status = 0
-    sets_cookies = False
-    _version = _kind = ""
-    _reason = b""
-    _raw: Sequence[tuple[bytes, bytes]] = ()
-    _headers: CIMultiDictProxy[str] | None = None
-    _cookies: SimpleCookie | None = None
+    `is_final`: it leads nowhere else, and its body is what it is, so that nothing is left to do.
+    """
 
-    def __init__(self, request: Request, defaults: Defaults) -> None:
-        self.request = request
-        self._defaults = defaults
+    __slots__ = (
+        "_headers", "coding", "is_final", "kind", "length", "raw", "reason", "sets_cookies",
+        "status", "version",
+    )  # fmt: skip
 
-    @property
-    def ok(self) -> bool:
-        """Whether the status is below 400."""
-        return self.status < 400
-
-    @property
-    def method(self) -> str:
-        """The method that was sent."""
-        return self.request.method
-
-    @property
-    def url(self) -> URL:
-        """The address, without a fragment."""
-        return self.request.address.url.with_fragment(None)
-
-    @property
-    def real_url(self) -> URL:
-        """The address as it was asked for."""
-        return self.request.address.url
-
-    @property
-    def host(self) -> str:
-        """The host of the address."""
-        return str(self.request.address.url.host)
-
-    @property
-    def reason(self) -> str:
-        """The reason phrase."""
-        return as_text(self._reason)
-
-    @property
-    def version(self) -> aiohttp.HttpVersion:
-        """The version of HTTP that the server speaks."""
-        major, minor = map(int, self._version.split("."))
-        return aiohttp.HttpVersion(major, minor)
-
-    @property
-    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The headers as they came."""
-        return tuple([(name, value.strip(b" \t")) for name, value in self._raw])
+    def __init__(
+        self, status: int, version: str, reason: bytes, raw: RawHeaders, length: int | None = None
+    ) -> None:
+        self.status = status
+        self.version = version
+        self.reason = reason
+        self.raw = raw
+        self.length = length
+        self.kind = ""
+        self.coding = b""
+        self.sets_cookies = False
+        for name, value in raw:
+            name = name.lower()
+            if name == b"content-type" and not self.kind:
+                self.kind = as_text(value)
+            elif name == b"content-encoding":
+                self.coding = value
+            elif name == b"set-cookie":
+                self.sets_cookies = True
+        self.is_final = not self.coding and status not in REDIRECTS
+        self._headers: CIMultiDictProxy[str] | None = None
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
-        """The headers."""
+        """The headers as text."""
         if self._headers is None:
-            pairs = [(as_text(name), as_text(value)) for name, value in self.raw_headers]
+            pairs = [(as_text(name), as_text(value)) for name, value in self.stripped]
             self._headers = CIMultiDictProxy(CIMultiDict(pairs))
         return self._headers
 
     @property
-    def cookies(self) -> SimpleCookie:
-        """The cookies that the answer sets."""
-        if self._cookies is None:
-            self._cookies = SimpleCookie()
-            self._cookies.update(parse_set_cookie_headers(self.cookie_lines))
-        return self._cookies
-
-    @property
-    def cookie_lines(self) -> list[str]:
-        """The headers Set-Cookie."""
-        return [as_text(value) for name, value in self._raw if name.lower() == SET_COOKIE]
-
-    @property
-    def content_type(self) -> str:
-        """The media type, without parameters."""
-        found = _media_type(self._kind)
-        return found if found.count("/") == 1 else "application/octet-stream"
-
-    @property
-    def charset(self) -> str | None:
-        """The charset that the media type names."""
-        return _charset(self._kind)
-
-    @property
-    def content_length(self) -> int | None:
-        """The length that was announced."""
-        text = self.headers.get("Content-Length")
-        return None if text is None else int(text)
-
-    @property
-    def content_disposition(self) -> Any:
-        """The disposition, as aiohttp reads it."""
-        text = self.headers.get("Content-Disposition")
-        if text is None:
-            return None
-        kind, parameters = aiohttp.multipart.parse_content_disposition(text)
-        name = aiohttp.multipart.content_disposition_filename(parameters)
-        return aiohttp.client_reqrep.ContentDisposition(kind, MappingProxyType(parameters), name)
-
-    @property
-    def links(self) -> MultiDictProxy[MultiDictProxy[str | URL]]:
-        """The links of the header of that name (RFC 8288), by their relation."""
-        links: MultiDict[MultiDictProxy[str | URL]] = MultiDict()
-        for one in _BETWEEN_LINKS.split(", ".join(self.headers.getall("Link", ()))):
-            found = _LINK.match(one)
-            if found is None:
-                continue
-            link: MultiDict[str | URL] = MultiDict()
-            for parameter in map(_PARAMETER.match, found["parameters"].split(";")[1:]):
-                if parameter is not None:
-                    bare, quoted = parameter["bare"], parameter["quoted"]
-                    link.add(parameter["name"], bare if quoted is None else quoted)
-            name = str(link.get("rel", found["url"]))
-            link.add("url", self.url.join(URL(found["url"])))
-            links.add(name, MultiDictProxy(link))
-        return MultiDictProxy(links)
-
-    @property
-    def request_info(self) -> aiohttp.RequestInfo:
-        """What was sent."""
-        return aiohttp.RequestInfo(
-            self.url, self.method, self.request.sent_headers(self._defaults), self.real_url
-        )
-
-    def get_encoding(self) -> str:
-        """Return the name of the codec of the charset that the body names, or UTF-8."""
-        return _codec(self._kind)
-
-    def _is(self, content_type: str) -> bool:
-        if content_type == "application/json":
-            return _JSON.match(self._kind) is not None
-        return content_type in self._kind.lower()
+    def stripped(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers as they came, without blanks around their values."""
+        return tuple([(name, value.strip(b" \t")) for name, value in self.raw])
 
 
 def as_text(raw: bytes) -> str:
@@ -175,20 +72,59 @@ def as_text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-@lru_cache(256)
-def _media_type(kind: str) -> str:
-    return kind.partition(";")[0].strip().lower()
+@lru_cache(_HEADS)
+def head_of(raw: bytes) -> Head | None:
+    """Return the head that `raw` is, if a body of known length follows on a connection to be kept.
 
-
-@lru_cache(256)
-def _charset(kind: str) -> str | None:
-    found = _CHARSET.search(kind)
-    return found[1] if found else None
-
-
-@lru_cache(256)
-def _codec(kind: str) -> str:
+    None for any other, and for what is none: those take a parser that sees all of an answer. The
+    answer must not be one to HEAD, whose length means nothing (RFC 9112, 6.3).
+    """
+    seen = _Seen()
     try:
-        return codecs.lookup(_charset(kind) or "utf-8").name
-    except (LookupError, ValueError):
-        return "utf-8"
+        seen.parser.feed_data(raw)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return None
+    finally:
+        del seen.parser  # which knows it, too: it would take a collection to be rid of the two
+    length = 0 if seen.is_whole else seen.length()
+    if seen.status < _FINAL or not seen.is_one or not seen.is_kept or length is None:
+        return None
+    return Head(seen.status, seen.version, seen.reason, seen.headers, length)
+
+
+class _Seen:
+    """Takes down what httptools sees."""
+
+    def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.headers: RawHeaders = []
+        self.reason = b""
+        self.status, self.version = 0, ""
+        self.is_whole = self.is_one = self.is_kept = False
+
+    def on_message_begin(self) -> None:
+        self.is_one = not self.is_one and not self.is_whole
+
+    def on_status(self, reason: bytes) -> None:
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.status = self.parser.get_status_code()
+        self.version = self.parser.get_http_version()
+        self.is_kept = self.parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        self.is_one = False  # the head ended before, by a parser's leave
+
+    def on_message_complete(self) -> None:
+        self.is_whole = True
+
+    def length(self) -> int | None:
+        """Return the announced length, if nothing else ends the body."""
+        found = {name.lower(): value for name, value in self.headers}
+        if b"transfer-encoding" in found or b"content-length" not in found:
+            return None
+        return int(found[b"content-length"])

@@ -21,17 +21,20 @@ import msgspec
 import uvloop
 
 from harness import leash
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UsageError
 from harness.evidence import Part, problem
 from harness.guard import Guard, OnRefused, once
-from harness.load.address import ForeignHostError, outside_call
+from harness.load.address import outside_call
 from harness.load.aloud import print_exchange
 from harness.load.board import Board, Stop
 from harness.load.book import Book
 from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenarios, load
+from harness.load.rehearsal import Rehearsal
+from harness.load.repeat import scenarios_of
 from harness.scenarios import PROCESS
+from harness.tally import WARM_UP
 
 START_MARGIN_S = 0.05
 """From when every generator is ready to the start of the load."""
@@ -74,18 +77,38 @@ def _host(job: Job, part: Part) -> None:
     arguments = job.arguments()
     with Guard(_noting(part, job), job.allow_hosts):
         os.environ["HARNESS_TARGET"] = job.target
-        scenarios = load(job.scenarios, Path(job.root), job.addresses, job.extensions)
+        scenarios = _scenarios(job)
         if job.single is not None:
             scenarios = scenarios.only(job.single)
+        if job.warm_up_s:
+            _refuse_lookalikes(scenarios, job)
         if job.verbose > 1:
             scenarios = replace(scenarios, listeners=(*scenarios.listeners, print_exchange))
-        _set_up(scenarios, arguments)
+        scenarios.begin(arguments)
         board = Board(job.processes)
         try:
             _generators(job, part, scenarios, arguments, board)
         finally:
             if job.processes > 1 or not board.has_finished(0):
-                _tear_down(scenarios)
+                scenarios.end()
+
+
+def _refuse_lookalikes(scenarios: Scenarios, job: Job) -> None:
+    """Refuse a scenario whose name is one that the visits of a warm-up are counted under."""
+    for scenario in scenarios.each:
+        if scenario.name.endswith(WARM_UP):
+            raise UsageError(
+                "load/warm-up",
+                f"{scenario.name!r} is named as if it were a part of the warm-up",
+                where=job.scenarios,
+                next_step="give the scenario another name, or leave out the warm-up",
+            )
+
+
+def _scenarios(job: Job) -> Scenarios:
+    if job.repeated is not None:
+        return scenarios_of(job.repeated, Path(job.root))
+    return load(job.scenarios, Path(job.root), job.addresses, job.extensions)
 
 
 def _noting(part: Part, job: Job) -> OnRefused:
@@ -93,31 +116,6 @@ def _noting(part: Part, job: Job) -> OnRefused:
         part.note(outside_call(host, port, job.scenarios))
 
     return once(refused)
-
-
-def _set_up(scenarios: Scenarios, arguments: Namespace) -> None:
-    if scenarios.global_setup is None:
-        return
-    try:
-        scenarios.global_setup(arguments)
-    except (ForeignHostError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise HarnessError(
-            "load/set-up-failed",
-            f"global_setup() raised {scenarios.places.told(error)}",
-            where=scenarios.places.of(error),
-            next_step="make the fixture succeed; without it, no visit means anything",
-        ) from error
-
-
-def _tear_down(scenarios: Scenarios) -> None:
-    if scenarios.global_teardown is None:
-        return
-    try:
-        scenarios.global_teardown()
-    except BaseException:  # what was measured is not the worse for it
-        traceback.print_exc()
 
 
 def _generators(
@@ -133,6 +131,7 @@ def _generators(
 
     signal.signal(signal.SIGINT, told)
     signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGUSR1, lambda number, frame: board.stop(Stop.DRAIN))  # all is decided
     gc.freeze()  # what exists is shared by all of them: collecting it would copy it
     left = {_forked(job, k, scenarios, arguments, board): k for k in range(job.processes)}
     while left:
@@ -210,10 +209,16 @@ def _generate(
                 job, process, scenarios, arguments, board=board, book=book, part=part
             )
             # Not asyncio.run(): at its end it waits for tasks, and a scenario's need not end.
-            uvloop.new_event_loop().run_until_complete(generator.run())
+            loop = uvloop.new_event_loop()
+            if process == 0 and job.is_rehearsed:  # on the same loop: what it makes may be bound
+                rehearsal = Rehearsal(job, scenarios, arguments, board=board, part=part)
+                loop.run_until_complete(rehearsal.run())
+            loop.run_until_complete(generator.run())
+        if scenarios.told is not None and (fact := scenarios.told(process)):
+            part.note(fact)
         if job.processes == 1:  # as in Molotov: there it finds what the visits left in memory
             with Guard(_noting(part, job), job.allow_hosts):
-                _tear_down(scenarios)
+                scenarios.end()
     board.finished(process)
 
 

@@ -1,19 +1,23 @@
 """A scenario file and what its decorators registered: the only import of Molotov.
 
-Molotov's registries are globals of its own, so a process can load one file. Only its public
-functions are used to read them; some are replaced before the file is imported: the decorator
-`scenario`, to notice a name that is registered twice, which Molotov would silently overwrite;
-`get_context`, which finds its session's context by Molotov's own private means; `request` and
-`json_request`, so that addresses mean to them what they mean to a session.
+Molotov's registries are globals of its own, so a process can load one file, but where each file
+has `Registries` of its own. Only its public functions are used to read them; some are replaced
+before the file is imported: the decorator `scenario`, to notice a name that is registered twice,
+which Molotov would silently overwrite; `get_context`, which finds its session's context by
+Molotov's own private means; `request` and `json_request`, so that addresses mean to them what
+they mean to a session.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import traceback
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -27,8 +31,12 @@ import molotov.util
 from yarl import URL
 
 from harness.errors import HarnessError, UsageError, nearest
-from harness.load.address import Addresses
+from harness.facts import Fact
+from harness.load.address import Addresses, ForeignHostError
 from harness.load.failure import Places
+
+Entry = Mapping[str, Any]
+"""A scenario in Molotov's registry."""
 
 _MODULE, _EXTENSION = "loadtest", "extension"  # the names under which Molotov imports files
 
@@ -44,10 +52,10 @@ class Scenario:
     weight: float
     delay_s: float
     func: Callable[..., Awaitable[object]]
-    entry: Mapping[str, Any]
+    entry: Entry
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Scenario:
+    def of(cls, entry: Entry) -> Scenario:
         """Read an entry of Molotov's registry."""
         return cls(entry["name"], entry["weight"], entry["delay"], entry["func"], entry)
 
@@ -58,7 +66,10 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Scenarios:
-    """What one file registered: scenarios sorted by name, fixtures (None: not there), listeners."""
+    """What one file registered: scenarios sorted by name, fixtures (None: not there), listeners.
+
+    `told`: what scenarios of our own have to say of one process, at its end.
+    """
 
     places: Places
     each: tuple[Scenario, ...]
@@ -70,6 +81,32 @@ class Scenarios:
     global_teardown: Callable[[], object] | None = None
     picker: Callable[[int, int], str] | None = None
     listeners: tuple[Callable[..., Awaitable[object]], ...] = ()
+    told: Callable[[int], Fact | None] | None = None
+
+    def begin(self, arguments: Namespace) -> None:
+        """Run ``global_setup``. Raises HarnessError."""
+        if self.global_setup is None:
+            return
+        try:
+            self.global_setup(arguments)
+        except (ForeignHostError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise HarnessError(
+                "load/set-up-failed",
+                f"global_setup() raised {self.places.told(error)}",
+                where=self.places.of(error),
+                next_step="make the fixture succeed; without it, no visit means anything",
+            ) from error
+
+    def end(self) -> None:
+        """Run ``global_teardown``; what it raises is printed."""
+        if self.global_teardown is None:
+            return
+        try:
+            self.global_teardown()
+        except BaseException:  # what was measured is not the worse for it
+            traceback.print_exc()
 
     def only(self, name: str) -> Scenarios:
         """Return these with one scenario left. Raises UsageError."""
@@ -100,6 +137,39 @@ class Scenarios:
         raise LookupError(f"scenario_picker() returned {name!r}, which is no scenario")
 
 
+class Registries:
+    """Molotov's globals as one file has them, in a process that loads several files.
+
+    They are its own while they are in place, and the process's again after it.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[Any, str], Any] = {
+            (molotov.api, "_SCENARIO"): {}, (molotov.api, "_FIXTURES"): {},
+            (molotov.util, "_VARS"): {},
+        }  # fmt: skip
+        replaced = {
+            molotov: ("get_context", "request", "json_request"), molotov.session: ("get_context",),
+            molotov.util: ("request", "json_request"),
+        }  # fmt: skip
+        for module, names in replaced.items():
+            self._values |= {(module, name): getattr(module, name) for name in names}
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put them in their place, and take them back with what was made of them."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for (module, name), value in self._values.items():
+            self._values[module, name] = getattr(module, name)
+            setattr(module, name, value)
+
+
 def load(name: str, root: Path, addresses: Addresses, extensions: Sequence[str] = ()) -> Scenarios:
     """Import the scenario file, or the dotted module, `name`, and return what it registered.
 
@@ -112,19 +182,23 @@ def load(name: str, root: Path, addresses: Addresses, extensions: Sequence[str] 
         resolving = _resolving(getattr(molotov.util, helper), addresses)
         setattr(molotov, helper, resolving)
         setattr(molotov.util, helper, resolving)
+    weightless: dict[str, Entry] = {}
     for extension in extensions:
-        _import(extension, root, _EXTENSION)
-    return _registered(_import(name, root, _MODULE))
+        _import(extension, root, _EXTENSION, weightless)
+    return _registered(_import(name, root, _MODULE, weightless), weightless)
 
 
-def _import(name: str, root: Path, module: str) -> Places:
-    """Import a file, as `module`, or a dotted module, and return its places."""
+def _import(name: str, root: Path, module: str, weightless: dict[str, Entry]) -> Places:
+    """Import a file, as `module`, or a dotted module, and return its places.
+
+    Scenarios without weight, which Molotov does not register, are put into `weightless`.
+    """
     file, imported = _located(name, root, module)
     places = Places(file, root)
     _compile(file, places)
     _prepend(file.parent)
     original = molotov.api.scenario
-    molotov.scenario = molotov.api.scenario = _watching(original, places)
+    molotov.scenario = molotov.api.scenario = _watching(original, places, weightless)
     try:
         imported()
     except (HarnessError, KeyboardInterrupt):
@@ -203,8 +277,13 @@ def _execute(file: Path, name: str) -> None:
     spec.loader.exec_module(module)
 
 
-def _watching(original: Callable[..., Any], places: Places) -> Callable[..., Any]:
-    """Wrap Molotov's decorator so that a second scenario of one name is an error."""
+def _watching(
+    original: Callable[..., Any], places: Places, weightless: dict[str, Entry]
+) -> Callable[..., Any]:
+    """Wrap Molotov's decorator so that a second scenario of one name is an error.
+
+    One without weight is kept in `weightless`: a picker ignores weights, says Molotov's page.
+    """
     seen: dict[str, CodeType] = {}
 
     def scenario(weight: float = 1, delay: float = 0.0, name: str | None = None) -> Any:
@@ -213,6 +292,9 @@ def _watching(original: Callable[..., Any], places: Places) -> Callable[..., Any
         def watched(func: Any, *args: Any, **kw: Any) -> Any:
             registered = register(func, *args, **kw)
             own = name or func.__name__
+            if weight <= 0:
+                weightless[own] = {"name": own, "weight": weight, "delay": delay, "func": func,
+                                   "args": args, "kw": kw}  # fmt: skip
             first = seen.setdefault(own, func.__code__) if weight > 0 else func.__code__
             if first is not func.__code__:
                 raise UsageError(
@@ -232,16 +314,19 @@ def _line(code: CodeType, places: Places) -> str:
     return places.shown(code.co_filename, code.co_firstlineno)
 
 
-def _registered(places: Places) -> Scenarios:
-    each = tuple(Scenario.of(entry) for entry in molotov.api.get_scenarios())
+def _registered(places: Places, weightless: Mapping[str, Entry]) -> Scenarios:
+    slot = molotov.api.get_fixture
+    entries = {entry["name"]: entry for entry in molotov.api.get_scenarios()}
+    if slot("scenario_picker"):
+        entries = {**weightless, **entries}
+    each = tuple(Scenario.of(entries[name]) for name in sorted(entries))
     if not each:
         raise UsageError(
             "load/no-scenarios",
-            "this file registers no scenario; one of weight 0 does not count",
+            "this file registers no scenario; one of weight 0 does not count without a picker",
             where=places.shown(places.file, 0),
             next_step="decorate a coroutine function with @molotov.scenario()",
         )
-    slot = molotov.api.get_fixture
     return Scenarios(
         places, each, slot("global_setup"), slot("setup"), slot("setup_session"),
         slot("teardown_session"), slot("teardown"), slot("global_teardown"),
@@ -259,6 +344,9 @@ def _resolving(original: Callable[..., Any], addresses: Addresses) -> Callable[.
 
     @functools.wraps(original)
     def request(endpoint: str | URL, *args: Any, **options: Any) -> Any:
-        return original(addresses.resolve(URL(endpoint)), *args, **options)
+        try:
+            return original(addresses.resolve(URL(endpoint)), *args, **options)
+        except IndexError:  # of the answers, of which Molotov takes the first after its 30 s
+            raise TimeoutError(f"{endpoint} had no answer in the 30 s that Molotov waits") from None
 
     return request

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
@@ -19,7 +19,6 @@ from aiohttp.http import SERVER_SOFTWARE
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BODYLESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _AUTO = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": SERVER_SOFTWARE}
 _PRIVATE = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -44,8 +43,7 @@ class NotPlainError(Exception):
     """What makes a request one for aiohttp, in a word or two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a connection leads. `tls` is None in the clear, else aiohttp's `ssl`."""
 
     host: str

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 from yarl import URL
 
+from harness.errors import HarnessError
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
 from harness.load.book import Book, Step, Visit
-from harness.load.exchange import Account, Exchange
+from harness.load.example import KEPT_BODY, ByAiohttp
+from harness.load.exchange import Exchange
 from harness.load.failure import OutsideCallError
 from harness.load.plain import Plain
 from harness.load.request import Address, NotPlainError, Request
@@ -34,8 +36,8 @@ uvicorn 5 s), since one that the server closes while a request is on its way loo
 """
 
 _ENDLESS = ("text/event-stream", "multipart/x-mixed-replace")
+_LATER = frozenset({"allow_redirects", "max_redirects", "raise_for_status"})  # not of its bytes
 _MOST_ROUTES = 256  # addresses that a session knows by heart
-_SHOWN = 120  # bytes of an unwelcome answer
 
 
 class _Route(NamedTuple):
@@ -63,10 +65,15 @@ def _verb(method: str, **defaults: Any) -> Any:
 class Session:
     """Measures requests into a `Book`. `visit` is the one under way; None: a fixture, not measured.
 
+    `unread` are the answers that were left open, with their steps.
+
     `options` are the keywords of aiohttp's ClientSession. `context` is what
     ``molotov.get_context(session)`` returns. `tell` is given each request and answer as Molotov's
     listeners are; None: there are no listeners.
     """
+
+    # What isinstance() finds: Molotov documents aiohttp's session, and some libraries ask.
+    __class__ = property(lambda self: aiohttp.ClientSession)
 
     def __init__(
         self, book: Book, addresses: Addresses, context: SimpleNamespace, tell: Tell | None = None,
@@ -78,7 +85,7 @@ class Session:
         self._book = book
         self._addresses = addresses
         self._tell = tell
-        self._unread: dict[Any, Step] = {}
+        self.unread: dict[Any, Step] = {}
         self._routes: dict[tuple[str, str | URL], _Route] = {}
         base_url = options.pop("base_url", None)
         self._base_url = URL(base_url) if base_url else None
@@ -100,7 +107,7 @@ class Session:
         if self._tell is not None:
             return "@events"  # its listeners are given aiohttp's own requests
         try:
-            self._plain = Plain(options, jar, self._refuse, KEEPALIVE_S)
+            self._plain = Plain(options, jar, self._book, self._refuse, KEEPALIVE_S)
         except NotPlainError as error:
             return str(error)
         return ""
@@ -143,36 +150,42 @@ class Session:
         return Exchange(self._ws_connect(self.visit, url, options), close)
 
     @property
-    def has_unread(self) -> bool:
-        """Whether there are answers that were left open."""
-        return bool(self._unread)
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop, as Molotov documents it; aiohttp's own warns that it will go."""
+        return asyncio.get_running_loop()
+
+    def give_up(self, error: HarnessError) -> None:
+        """Stop the whole load: `error` says why nothing can be learned by going on."""
+        self._book.give_up(error, Stop.CANCEL)
 
     async def finish(self, visit: Visit, error: BaseException | None) -> None:
         """Read or close what a visit, which ended by `error` or by itself, has left open."""
-        for response, step in list(self._unread.items()):
+        for response, step in list(self.unread.items()):
             if step.visit is visit and (leaving := self._leave(response, error)):
                 await leaving
 
     async def _request(
         self, visit: Visit | None, method: str, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        route = self._route(visit, method, url)
+        route = self._routes.get((method, url)) or self._route(visit, method, url)
+        if route.rebased:
+            self._book.rebased(route.rebased)
         if visit is None:
             return await self._client.request(method, route.url, **self._hopping(options))
-        request = self._formed(route, options)
-        step = self._book.ask(visit, route.step)
+        request = self._formed(route, options) if options or route.why_not else route.bare
+        asked = ByAiohttp(method, route.url, options) if request is None else request
+        step = self._book.ask(visit, route.step, asked)
         try:
             if request is None or self._plain is None:
                 return await self._by_aiohttp(step, method, route.url, self._hopping(options))
-            account = Account(self._book, step, follows=options.get("allow_redirects", True))
-            response = await self._plain.exchange(request, account, options)
+            response = await self._plain.exchange(request, step, options)
         except BaseException as error:
             self._in_vain(step, error)
             if isinstance(error, aiohttp.ClientConnectorError):
                 self._hint(error, route.url)
             raise
         if not response.is_over:
-            self._unread[response] = step
+            self.unread[response] = step
         return response
 
     def _hopping(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -185,8 +198,9 @@ class Session:
         self, step: Step, method: str, address: URL, options: dict[str, Any]
     ) -> aiohttp.ClientResponse:
         response = await self._client.request(method, address, **options)
+        step.response = response
         self._book.answered(step, response.status)
-        self._unread[response] = step
+        self.unread[response] = step
         response.content.on_eof(lambda: self._read(response, step))
         return response
 
@@ -195,7 +209,7 @@ class Session:
         try:
             if self._plain is None or route.bare is None:
                 raise NotPlainError(route.why_not)
-            return self._plain.form(route.bare, options) if options else route.bare
+            return self._plain.form(route.bare, options) if options.keys() - _LATER else route.bare
         except NotPlainError as error:
             self._book.by_aiohttp(str(error))
             return None
@@ -203,11 +217,15 @@ class Session:
     async def _ws_connect(
         self, visit: Visit | None, url: str | URL, options: dict[str, Any]
     ) -> Any:
-        route = self._route(visit, "GET", url)
+        route = self._routes.get(("GET", url)) or self._route(visit, "GET", url)
+        if route.rebased:
+            self._book.rebased(route.rebased)
         if visit is None:
             return await self._client.ws_connect(route.url, **options)
         self._book.by_aiohttp("websocket")
-        step = self._book.ask(visit, route.step)
+        step = self._book.ask(
+            visit, route.step, ByAiohttp("GET", route.url, options, is_websocket=True)
+        )
         try:
             socket = await self._client.ws_connect(route.url, **options)
         except BaseException as error:
@@ -223,6 +241,8 @@ class Session:
             # By the scenario's own limit, such as asyncio.timeout(): the load's own cancelling
             # comes after the book was closed.
             error = TimeoutError("given up by the scenario before the answer")
+        if self._plain is not None and isinstance(step.asked, Request):
+            step.asked = self._plain.whole(step.asked)
         could_not_be = isinstance(error, ValueError | TypeError) and not isinstance(error, OSError)
         if could_not_be and not step.answered_ns:
             self._book.forget(step)
@@ -234,18 +254,7 @@ class Session:
             error.add_note(hint)
 
     def _route(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
-        """Return where a request goes; where it must not, stop the load."""
-        route = self._routes.get((method, url))
-        if route is None:
-            route = self._resolved(visit, method, url)
-            if len(self._routes) >= _MOST_ROUTES:
-                self._routes.clear()
-            self._routes[method, url] = route
-        if route.rebased:
-            self._book.rebased(route.rebased)
-        return route
-
-    def _resolved(self, visit: Visit | None, method: str, url: str | URL) -> _Route:
+        """Find out where a request goes, and know it by heart; where it must not, stop the load."""
         try:
             asked = URL(url)
         except ValueError as error:
@@ -262,7 +271,11 @@ class Session:
                 self._book.failed(self._book.ask(visit, f"GET {asked.path}"), refused)
             raise OutsideCallError(told.message) from error
         step = self._addresses.step(method, address)
-        return _Route(address, step, self._addresses.rebased(asked), *self._bare(method, address))
+        route = _Route(address, step, self._addresses.rebased(asked), *self._bare(method, address))
+        if len(self._routes) >= _MOST_ROUTES:
+            self._routes.clear()
+        self._routes[method, url] = route
+        return route
 
     def _bare(self, method: str, address: URL) -> tuple[Request | None, str]:
         """Form the request that has no options, or say why it is one for aiohttp."""
@@ -294,12 +307,15 @@ class Session:
         return response
 
     def _read(self, response: aiohttp.ClientResponse, step: Step) -> None:
-        self._unread.pop(response, None)
+        self.unread.pop(response, None)
         self._book.done(step, response.content.total_bytes)
 
     def _leave(self, response: Any, error: BaseException | None) -> Awaitable[None] | None:
         """Let go of an answer; what is returned is still to be waited for."""
-        step = self._unread.pop(response, None) if self._unread else None
+        if error is None and not self.unread:  # as most are left
+            response.release()
+            return None
+        step = self.unread.pop(response, None)
         if step is not None and isinstance(response, Response) and response.content.is_eof():
             step = None  # its witness has told the book
         if step is None and error is None:
@@ -312,7 +328,9 @@ class Session:
             await self._close(response, step, error)
         elif self.visit is not None and error is not None and response.status >= 400:
             # All of it has come, and what of it the scenario has not read is still here.
-            body = response.content.read_nowait(_SHOWN) if not response.content.exception() else b""
+            body = (
+                response.content.read_nowait(KEPT_BODY) if not response.content.exception() else b""
+            )
             self._book.explained(self.visit, response.status, body)
         response.release()
         await response.wait_for_close()
@@ -337,7 +355,7 @@ class Session:
         first = b""
         try:
             while chunk := await response.content.readany():
-                first += chunk[: _SHOWN - len(first)]
+                first += chunk[: KEPT_BODY - len(first)]
             if response.status >= 400:
                 self._book.explained(step.visit, response.status, first)
         except asyncio.CancelledError:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness.demand import Load
 from harness.errors import HarnessError, UsageError
 from harness.evidence import Part
 from harness.facts import StockRan
@@ -19,7 +20,6 @@ from harness.load.address import outside_call
 from harness.load.board import DRAIN_S
 from harness.load.drive import SET_UP_S
 from harness.pace import UNTIMED_S, Workers
-from harness.plan import Load
 
 _TOTALS = re.compile(r"SUCCESSES: (\d+) \| FAILURES: (\d+)")
 _REFUSED = re.compile(r"^refused: a call to (\S+)$", re.MULTILINE)
@@ -72,7 +72,7 @@ def _arguments(load: Load) -> list[str]:
     pace = load.pace
     if not isinstance(pace, Workers):
         raise UsageError(
-            "load/pace", "the stock runner has workers, no rate", where=load.name,
+            "load/pace", "the stock runner has workers, no rate and no stages", where=load.name,
             next_step="harness load --runner molotov -w 2 -d 5",
         )  # fmt: skip
     options = {

@@ -45,6 +45,14 @@ class Stream:
             self._on_full()
         self._wake()
 
+    def hold(self, whole: bytes, *, is_read: bool) -> None:
+        """Take all of it, which has come already, and may have been read."""
+        self.total_bytes = len(whole)
+        if whole and not is_read:
+            self._chunks.append(whole)
+            self._held = len(whole)
+        self._eof = True
+
     def split(self) -> None:
         """Know that a chunk of the transfer coding ends here."""
         if self._splits is None:
@@ -99,6 +107,10 @@ class Stream:
     def was_read(self) -> bool:
         """Whether any of it was read."""
         return self.total_bytes > self._held
+
+    def ahead(self, n: int) -> bytes:
+        """Return the first `n` bytes, as far as they have come; none where any was read."""
+        return b"" if self.was_read else b"".join(self._chunks)[:n]
 
     async def read(self, n: int = -1) -> bytes:
         """Return the rest of it; with `n`, at most so many bytes, as soon as there are any."""

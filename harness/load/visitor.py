@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from argparse import Namespace
+from collections.abc import Mapping
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.load.address import Addresses
 from harness.load.book import Book
+from harness.load.failure import first_cause
 from harness.load.molotov import Scenario, Scenarios
 from harness.load.session import Session
+from harness.scenarios import NoRowsLeft
 
 NO_SCENARIO = "(scenario_picker)"
 """What visits are counted under for which the file's own picker named no scenario."""
@@ -43,6 +46,8 @@ class Visitor:
         self._addresses = addresses
         self._book = book
         self._random = random
+        alone = len(scenarios.each) == 1 and scenarios.picker is None
+        self._only = scenarios.each[0] if alone else None  # then there is nothing to choose
         self._context = Context(args=arguments, worker_id=number, step=0, statsd=None)
         self._session: Session | None = None
 
@@ -78,23 +83,34 @@ class Visitor:
         assert session is not None
         self._context.step += 1
         try:
-            scenario = scenario or self._pick()
+            scenario = scenario or self._only or self._pick()
         except BaseException as error:  # the file's own code may raise anything
             self._book.end(self._book.begin(NO_SCENARIO, due_ns), error)
             await asyncio.sleep(0)
             return 0.0
         visit = session.visit = self._book.begin(scenario.name, due_ns)
-        is_told = bool(self._scenarios.listeners)
+        is_told = self._scenarios.listeners
         if is_told:
             await self._tell("scenario_start", scenario=scenario.entry, wid=self._number)
-        raised = await self._outcome(scenario, session)
-        if session.has_unread:
+        raised = None
+        try:
+            visit.running = scenario.visit(session)
+            await visit.running
+        except BaseException as error:  # a failed visit, whatever it is, such as pytest's outcomes
+            _raise_if_over(error)
+            raised = error
+        if session.unread:
             await session.finish(visit, raised)
-        self._book.end(visit, raised)
+        has_waited = visit.last is not None
+        cause = None if raised is None else first_cause(raised)
+        if isinstance(cause, NoRowsLeft):
+            self._book.withdraw(visit, _rows_used_up(cause, self._scenarios))
+        else:
+            self._book.end(visit, raised)
         session.visit = None
         if is_told:
             await self._tell_end(scenario, raised)
-        if not visit.answered:
+        if not has_waited:
             await asyncio.sleep(0)  # it need not have waited for anything
         return scenario.delay_s
 
@@ -132,25 +148,28 @@ class Visitor:
         options = await self._scenarios.setup(self._number, self._arguments)
         if options is None:
             return {}
-        if not isinstance(options, dict):
+        if not isinstance(options, Mapping):
             raise TypeError(f"setup() must return a dict, or None; it returned {options!r}")
         return dict(options)
 
-    async def _outcome(self, scenario: Scenario, session: Session) -> BaseException | None:
-        """Run the scenario and return what it raised: anything, such as pytest's outcomes."""
-        try:
-            await scenario.visit(session)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise  # it is the load that ends
-            return error
-        except BaseException as error:  # a failed visit, whatever it is
-            return error
-        return None
-
     async def _tell(self, event: str, **info: Any) -> None:
         await tell(self._scenarios, event, **info)
+
+
+def _rows_used_up(raised: NoRowsLeft, scenarios: Scenarios) -> HarnessError:
+    return HarnessError(
+        "load/rows-used-up",
+        f"the load ended before its time: {raised} in this process",
+        where=scenarios.places.of(raised),
+        next_step="add rows; or say how many visits there are to be (visits, --visits)",
+    )
+
+
+def _raise_if_over(error: BaseException) -> None:
+    """Raise what cancels this task: then it is the load that ends, and no visit that fails."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
 
 
 async def tell(scenarios: Scenarios, event: str, **info: Any) -> None:

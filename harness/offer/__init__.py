@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.offer import (
     callers,
     eventually,
+    scenarios,
     services,
     session,
     stubs,
@@ -27,7 +28,7 @@ from harness.offer.session import PLAN, RECORDER, bench_of
 from harness.recorder import Recorder
 
 _PLUGINS = (
-    session, services, stubs, surroundings, callers, watching, eventually, tokens, undo
+    session, scenarios, services, stubs, surroundings, callers, watching, eventually, tokens, undo
 )  # fmt: skip
 
 

@@ -3,6 +3,10 @@
     text      the summary on a terminal       figures   numbers as words, never across a limit
     html      the page that decides           plain     hostile text made harmless to look at
     svg       its charts                      outline   what every report says of a record
+    repeated  one request's figures, for text
+    junit     tests and limits as XML         entry     what reports with an entry a finding share
+    sarif     findings for code scanning      markdown  the summary of a job
+    github    lines that annotate a change    badge     the verdict and its day
 
 A report is a function of the record alone: it can be drawn again from a saved one.
 """

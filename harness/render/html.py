@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from harness.record import LoadRow, LoadRun, Record, Second
-from harness.render import figures, outline, plain, svg
+from harness.render import examples, figures, outline, plain, svg
+from harness.render.believed import believed
 from harness.render.outline import Capped, Load, plural
 from harness.verdict import Outcome, worst
 
@@ -43,6 +44,7 @@ class Room:
     line: int = 240
     name: int = 240
     exchanges: int = 12
+    kept: int = 20
 
     def less(self) -> Room:
         """Return two thirds of the room, but enough for something of everything."""
@@ -55,6 +57,7 @@ class Room:
             line=max(80, self.line * 2 // 3),
             name=max(60, self.name * 2 // 3),
             exchanges=self.exchanges // 3,  # they are long, and none can be cut
+            kept=self.kept // 3,
         )
 
 
@@ -118,7 +121,9 @@ def _environment() -> Environment:
         figure=figures.figure,
         first_line=lambda text, most: plain.line(text.strip().partition("\n")[0], most),
         line=plain.line,
-        percentile=outline.percentile,
+        kept=examples.summary,
+        quantile=outline.quantile,
+        told=examples.told,
         plural=plural,
         rate=outline.rate,
         share=figures.share,
@@ -256,14 +261,9 @@ def _caption(series: list[Second], intervals: list[svg.Interval]) -> str:
 
 
 def _notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
-    if too_few := outline.too_few(rows.shown, _PERCENTILES):
-        yield too_few
-    if load.run and not load.run.queueing_visible:
-        yield outline.CLOSED_PACE
-    if load.run and (rebased := outline.rebased(load.run)):
-        yield rebased
-    if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
-        yield by_aiohttp
+    yield from outline.notes(load, rows.shown, _PERCENTILES)
+    if load.run:
+        yield from believed(load.run)
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:5]:
         yield f"Not valid: {reason or 'the generator, not the target, may have set the figures'}"

@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Generic, TypeVar
 
+from harness.histogram import samples_needed
 from harness.record import FunctionalRow, Hotspot, Latency, LoadRow, LoadRun, Omission, Record
-from harness.render.figures import exact, figure, span
+from harness.render.figures import MISSING, exact, figure, span
 from harness.verdict import Finding, Outcome
 
 T_co = TypeVar("T_co", covariant=True)
 
 WORST_FIRST = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS)
 
-SAMPLES_NEEDED = {"p50": 2, "p90": 10, "p95": 20, "p99": 100, "p99.9": 1000}
-"""Below so many samples the record holds no such percentile (`harness.histogram`)."""
+PERCENTILES = ("p50", "p90", "p95", "p99", "p99.9")
+
+SAMPLES_NEEDED = {name: samples_needed(Fraction(name[1:]) / 100) for name in PERCENTILES}
+"""Below so many samples the record holds no such percentile."""
+
+_HIDDEN = 2
+"""A figure that a waiting client understates by less is not told of."""
 
 CLOSED_PACE = (
     "Closed pace: a request is due when it is sent, so time spent queueing is not visible here."
@@ -230,6 +237,13 @@ def rebased(run: LoadRun) -> str:
     return f"Sent to the target instead: {', '.join(told)}." if told else ""
 
 
+def rehearsed(run: LoadRun) -> str:
+    """Tell which scenarios had passed once before the load; empty if none had."""
+    told = [name if visits == 1 else f"{name} (at visit {visits})"
+            for name, visits in run.rehearsed.items()]  # fmt: skip
+    return f"Passed once before the load: {', '.join(told)}." if told else ""
+
+
 def by_aiohttp(run: LoadRun) -> str:
     """Tell which requests aiohttp sent, which costs more of a generator; empty if none were."""
     told = [f"{number:,} ({why})" for why, number in sorted(run.by_aiohttp.items())]
@@ -256,6 +270,31 @@ def percentile(latency: Latency, name: str) -> float | None:
     return value
 
 
+def quantile(latency: Latency | None, name: str) -> str:
+    """Write a figure of a distribution, or how many samples it would need."""
+    if latency is None or not latency.count:
+        return MISSING
+    value = percentile(latency, name)
+    if value is None and name in SAMPLES_NEEDED:
+        return f"{MISSING}, needs {SAMPLES_NEEDED[name]:,} samples"
+    return figure(value, "ms")
+
+
+def notes(load: Load, shown: Sequence[LoadRow], names: Iterable[str]) -> list[str]:
+    """Say what a reader of a load's rows, of which some are `shown`, has to know besides."""
+    run = load.run
+    said = [
+        too_few(shown, names),
+        uncorrected(load.rows),
+        clipped(load.rows),
+        CLOSED_PACE if run and not run.queueing_visible else "",
+        rehearsed(run) if run else "",
+        rebased(run) if run else "",
+        by_aiohttp(run) if run else "",
+    ]
+    return [one for one in said if one]
+
+
 def too_few(rows: Iterable[LoadRow], names: Iterable[str]) -> str:
     """Say how many samples the percentiles need that some row lacks; empty if none does."""
     lacking = {
@@ -263,8 +302,41 @@ def too_few(rows: Iterable[LoadRow], names: Iterable[str]) -> str:
         for name, needed in SAMPLES_NEEDED.items()
         if name in names and any(percentile(row.response_ms, name) is None for row in rows)
     }
-    needs = ", ".join(f"{name} needs {needed:,}" for name, needed in lacking.items())
-    return f"n/a: too few samples; {needs}" if needs else ""
+    needs = ", ".join(f"{name} needs {needed:,} samples" for name, needed in lacking.items())
+    return f"{MISSING}: {needs}" if needs else ""
+
+
+def uncorrected(rows: Iterable[LoadRow]) -> str:
+    """Say where a client who waits for each answer would have hidden most; empty if nowhere."""
+    found = [(hidden, row, name) for row in rows for hidden, name in _hidden(row)]
+    if not found:
+        return ""
+    _, row, name = max(found, key=lambda one: round(one[0], 2))
+    return (
+        f"{step(row)}: {name} {quantile(row.response_ms, name)} from when requests were due; a "
+        "client that waits for each answer before it sends the next would have measured "
+        f"{quantile(row.uncorrected_ms, name)}."
+    )
+
+
+def _hidden(row: LoadRow) -> Iterable[tuple[float, str]]:
+    """Give how many times as long as such a client's a percentile is, where both are known."""
+    for name in reversed(PERCENTILES):
+        found = percentile(row.response_ms, name)
+        waiting = row.uncorrected_ms and percentile(row.uncorrected_ms, name)
+        if found and waiting and found >= _HIDDEN * waiting:
+            yield found / waiting, name
+
+
+def clipped(rows: Iterable[LoadRow]) -> str:
+    """Say how many response times were too long to be told apart; empty if none was."""
+    number = sum(
+        each.clipped for row in rows if row.step is not None
+        for each in (row.response_ms, row.failed_ms) if each is not None
+    )  # fmt: skip
+    verb = "was" if number == 1 else "were"
+    told = f"{plural(number, 'response time')} {verb} longer than one hour: percentiles count it so"
+    return f"{told}." if number else ""
 
 
 def plural(number: int, noun: str, several: str = "") -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.record import FunctionalRow, LoadRow, Record
-from harness.render import outline
+from harness.render import examples, outline, repeated
+from harness.render.believed import believed
 from harness.render.figures import count, exact, figure, span
 from harness.render.outline import Capped, Gap, Load, plural
 from harness.render.plain import block, line, visible
@@ -22,6 +23,7 @@ _FIRST_FINDINGS, _MOST_LINES, _FEWER_LINES = 3, 6, 2
 """The first findings are told in full, the others in brief: a screen is about 50 lines."""
 _MOST_EXCHANGES, _LONGEST_COMMAND = 3, 1_000
 _MOST_LOADS = 4
+_MOST_KEPT = 3
 _MOST_ROWS = 10
 _MOST_TOLD = 4
 _WIDTH = 140
@@ -134,6 +136,10 @@ def _tests(rows: Sequence[FunctionalRow], paint: _Paint) -> list[str]:
 
 
 def _load(load: Load, paint: _Paint) -> list[str]:
+    if load.run and load.run.repeated:
+        heading, *told = repeated.block(load.run, load.run.repeated, load.rows)
+        notes = _load_notes(load, Capped((), 0))
+        return [paint.heading(heading), *told, *(f"  {note}" for note in notes)]
     rows = Capped.of(load.rows, _MOST_ROWS)
     run = load.run
     asked = line(f"{run.pace} against {run.target}", 2 * _WIDTH) if run else "nothing else recorded"
@@ -158,21 +164,35 @@ def _load(load: Load, paint: _Paint) -> list[str]:
         *table,
         *_more(rows, "row"),
         *(f"  {note}" for note in _load_notes(load, rows)),
+        *_kept(load),
     ]
 
 
 def _load_notes(load: Load, rows: Capped[LoadRow]) -> Iterator[str]:
-    if too_few := outline.too_few(rows.shown, (*_PERCENTILES, "max")):
-        yield too_few
-    if load.run and not load.run.queueing_visible:
-        yield outline.CLOSED_PACE
-    if load.run and (rebased := outline.rebased(load.run)):
-        yield line(rebased, 2 * _WIDTH)
-    if load.run and (by_aiohttp := outline.by_aiohttp(load.run)):
-        yield line(by_aiohttp, 2 * _WIDTH)
+    for said in outline.notes(load, rows.shown, (*_PERCENTILES, "max")):
+        yield line(said, 2 * _WIDTH)
+    if load.run:
+        yield from (line(told, 2 * _WIDTH) for told in believed(load.run))
     reasons = dict.fromkeys(row.invalid_because for row in load.rows if not row.valid)
     for reason in list(reasons)[:_MOST_ROWS]:
         yield f"! not valid: {line(reason, _WIDTH) or 'the generator set the figures'}"
+
+
+def _kept(load: Load) -> Iterator[str]:
+    """Tell of each step that failed its first failure, and how to ask the same again."""
+    failing = [(row, found[0]) for row in load.rows if (found := examples.failures(row))]
+    for row, first in failing[:_MOST_KEPT]:
+        after = outline.percentile(row.failed_ms, "p50") if row.failed_ms else None
+        times = f"; failures took p50 {figure(after, 'ms')}" if after is not None else ""
+        yield f"  {line(outline.step(row), 60)}: {line(examples.title(first), _WIDTH)}{times}"
+        yield f"    {line(first.message, _WIDTH)}"
+        if first.exchange is not None:
+            command = first.exchange.curl
+            shown = visible(command) if len(command) <= _LONGEST_COMMAND else _ELSEWHERE
+            yield from ([f"    {line(shown, _LONGEST_COMMAND)}"] if shown else [])
+            yield f"    {line(examples.answer(first), _WIDTH)}"
+    if len(failing) > _MOST_KEPT:
+        yield f"  and {plural(len(failing) - _MOST_KEPT, 'more step')} that failed, {_ELSEWHERE}"
 
 
 def _gates(record: Record, paint: _Paint) -> list[str]:

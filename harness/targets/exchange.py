@@ -14,16 +14,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
+from harness.curl import SHOWN_BYTES, Asked
 from harness.targets import Asgi, Message, Receive, Scope, Send
 from harness.targets.cookies import HELD_BACK
-
-SHOWN_BYTES = 2048
-"""Of a body or a message so much is shown."""
 
 _KEPT_BYTES = SHOWN_BYTES + 8192  # a secret that begins in what is shown must be seen whole
 _MOST_ENDS = 5
 LOCAL = "http://localhost"
 """Where a service in this process seems to be: what Quart's client sends as its host."""
+
+_UNSAID = frozenset({("user-agent", "Quart"), ("accept", "*/*"), ("host", "localhost")})
+"""What curl, Quart's client and its way to a server say of themselves."""
 
 T = TypeVar("T")
 
@@ -114,6 +115,20 @@ class Exchange:
         self.seconds: float | None = None
         self.at = time.time()
         self._began = time.perf_counter()
+
+    @property
+    def target(self) -> bytes:
+        """Path and query, as they were sent."""
+        raw = self.raw_path or self.path.encode(errors="replace")
+        return raw + (b"?" + self.query if self.query else b"")
+
+    @property
+    def asked(self) -> Asked:
+        """The request."""
+        return Asked(
+            self.method, self.url, self.target, self.headers, self.body.kept, self.body.length,
+            _UNSAID, self.is_websocket, self.subprotocols,
+        )  # fmt: skip
 
     def heard(self, message: Message) -> None:
         """Take down what the test sends."""

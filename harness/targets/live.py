@@ -54,17 +54,22 @@ class Live:
         """Pass a request on when it may be sent. A WebSocket's handshake is a GET."""
         method = scope.get("method", "GET")
         if not self._writable and method not in SAFE:
-            host = urlsplit(self.url).hostname
-            raise TargetError(
-                "target/not-writable",
-                f"{method} {scope['path']} was not sent: {host} is not writable",
-                where=self.url,
-                next_step="mark the test, @pytest.mark.writes, and it is skipped there; or, if it "
-                f"may write: --writable {host}, or writable in the plan's profile",
-            )
+            raise not_sent(method, scope["path"], self.url)
         if self._turns is not None:
             await self._turns.wait()
         await self._forward(scope, receive, send)
+
+
+def not_sent(method: str, path: str, url: str) -> TargetError:
+    """Make the error of a request that would write where nobody may."""
+    host = urlsplit(url).hostname
+    return TargetError(
+        "target/not-writable",
+        f"{method} {path} was not sent: {host} is not writable",
+        where=url,
+        next_step="mark the test, @pytest.mark.writes, and it is skipped there; or, if it "
+        f"may write: --writable {host}, or writable in the plan's profile",
+    )
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

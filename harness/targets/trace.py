@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness.curl import SHOWN_BYTES
 from harness.targets import Asgi, Receive, Scope, Send
-from harness.targets.exchange import SHOWN_BYTES, Ends
+from harness.targets.exchange import Ends
 from harness.targets.raised import raised_in
 
 _MOST_LINES = 200

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from urllib.parse import quote_from_bytes
 
+from harness.answer import shown_value, text_of
+from harness.curl import SHOWN_BYTES, curl
 from harness.secret import redacted, redacted_start
-from harness.targets.curl import curl, is_credential, target_of
-from harness.targets.exchange import SHOWN_BYTES, Ends, Exchange, Start
+from harness.targets.exchange import Ends, Exchange, Start
 from harness.targets.trace import Line, trace_of
 
 _MOST_HEADERS = 30
@@ -52,7 +53,7 @@ def _unsent(name: str, exchange: Exchange) -> str:
 
 def _title(exchange: Exchange) -> str:
     kind = "WebSocket" if exchange.is_websocket else exchange.method
-    return f"{kind} {redacted(quote_from_bytes(target_of(exchange), '/?&=%:;,+-._~{}@'))}"
+    return f"{kind} {redacted(quote_from_bytes(exchange.target, '/?&=%:;,+-._~{}@'))}"
 
 
 def _by_exchange(exchanges: list[Exchange], lines: Sequence[Line]) -> list[list[Line]]:
@@ -68,7 +69,7 @@ def _by_exchange(exchanges: list[Exchange], lines: Sequence[Line]) -> list[list[
 
 
 def _told(number: int, exchange: Exchange, lines: list[Line], hint: str) -> Iterator[str]:
-    command, wanted = curl(exchange)
+    command, wanted = curl(exchange.asked)
     apart = f", of {exchange.apart} by itself" if exchange.apart else ""
     yield f"{number}. {_title(exchange)}{apart}: {_outcome(exchange)}"
     yield command
@@ -100,7 +101,7 @@ def _answer(exchange: Exchange) -> Iterator[str]:
     yield f"answer {exchange.status}"
     headers = [(_text(name), _text(value)) for name, value in exchange.answer_headers]
     for name, value in headers[:_MOST_HEADERS]:
-        yield f"  {_one_line(name)}: {_one_line(_shown(name.lower(), value))}"
+        yield f"  {_one_line(name)}: {_one_line(shown_value(name, value))}"
     if len(headers) > _MOST_HEADERS:
         yield f"  and {len(headers) - _MOST_HEADERS:,} more headers"
     if exchange.answer.length:
@@ -113,16 +114,9 @@ def _text(said: object) -> str:
     return said.decode("utf-8", "replace") if isinstance(said, bytes) else repr(said)
 
 
-def _shown(name: str, value: str) -> str:
-    if name == "set-cookie":
-        cookie, *attributes = value.split(";")
-        return ";".join([f"{cookie.partition('=')[0]}=…", *attributes])
-    return "…" if is_credential(name) else value
-
-
 def _block(title: str, start: Start, *, is_coded: bool = False) -> Iterator[str]:
     """Show the start of a body: as text, where it is one."""
-    text = None if is_coded else _as_text(start)
+    text = None if is_coded else text_of(start.kept, start.length)
     if text is None:
         yield f"  {title}{', encoded' if is_coded else ', not text'}"
         return
@@ -131,17 +125,6 @@ def _block(title: str, start: Start, *, is_coded: bool = False) -> Iterator[str]
     yield from (f"  | {one}" for one in shown.splitlines())
     if start.length > SHOWN_BYTES:
         yield "  | …"
-
-
-def _as_text(start: Start) -> str | None:
-    """Decode a body's start, whose last character may be cut off; None where it is not text."""
-    try:
-        text = start.kept.decode()
-    except UnicodeDecodeError as error:
-        if start.length == len(start.kept) or error.start < len(start.kept) - 3:
-            return None
-        text = start.kept[: error.start].decode()
-    return None if "\0" in text else text
 
 
 def _messages(exchange: Exchange) -> Iterator[str]:

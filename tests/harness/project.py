@@ -145,7 +145,11 @@ class Project:
         return found
 
 
+_UNUSED = ("hypothesispytest", "anyio", "platformdirs", "requests_mock")
+
+
 def clean() -> dict[str, str]:
-    """Leave out what a surrounding run or measurement has set."""
+    """Leave out what a surrounding run or measurement has set, and plugins that cost start-up."""
     unwanted = ("HARNESS_", "COVERAGE_", "PYTEST_", "COV_CORE_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+    env = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
+    return {**env, "PYTEST_ADDOPTS": " ".join(f"-p no:{name}" for name in _UNUSED)}

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "harness").rglob("*.py"))
 FAMILIES = (
     "plan|stubs|standins|target|load|functional|gates|coverage|complexity|evidence|guard|harness"
+    "|tox|ci"
 )
 SLUG = re.compile(rf"(?:{FAMILIES})/[a-z-]*[a-z]\Z")
 

@@ -48,7 +48,13 @@ def test_a_healthy_project_passes_with_the_verdict_on_the_first_line(project: Pr
         ("test", "shop.py", '"world"}', '"world"}, 202', "tests/test_shop.py:5"),
         ("load", "shop.py", "SLOW_S = 0", "SLOW_S = 3", "p50 < 2s"),
         ("gates", "shop.py", "SLOW_S = 0", "SLOW_S = eval('0')", "shop.py:8"),
-        ("load", "mix.py", "== 15", "== 16", "mix.py:18 in weather: assertion"),
+        (
+            "load",
+            "mix.py",
+            "== 15",
+            "== 16",
+            "weather failed before the load, which was not driven: assertion",
+        ),
         ("test", "weather.toml", '"/now"', '"/then"', "path: wanted /then, got /now"),
         ("run", "tests/test_shop.py", "async def test_the_w", "async def _", "coverage.lines"),
     ],
@@ -104,8 +110,10 @@ def test_a_stub_that_the_plan_names_and_no_file_has_cannot_be_understood(project
         (["load", "mix.py", "--target", "http://192.0.2.1"], "--allow-host 192.0.2.1"),
         (["load", "mix.py", "--target", "127.0.0.1:5000"], "with its scheme"),
         (["load", "mix.py", "--target", ""], "cannot read the address"),
-        (["load", "mix.py", "--objective", "p98 < 1s"], "unknown indicator 'p98'"),
+        (["load", "mix.py", "--objective", "p9x < 1s"], "expected an indicator; found 'p9x'"),
         (["load", "mix.py", "--rate", "5", "-w", "2"], "choose one"),
+        (["load", "mix.py", "--pace", "5/s for 9s", "-w", "2"], "--pace says all of a pace"),
+        (["load", "mix.py", "--pace", "ramp 0->5/s"], "expected 'over' and a duration"),
         (["gates", "nowhere"], "there is no 'nowhere'"),
         (["gates", "shop.py", "--limit", "complexity <= 3"], "complexity.max"),
         (["gatse"], "gates"),
@@ -216,6 +224,7 @@ def test_a_suite_that_skips_everything_is_unknown(project: Project) -> None:
     )
 
     assert project.harness("test", "--target", "inproc")[0] == 2
+    assert not list(project.root.glob("reports/*/coverage/.*"))  # which no gate could ask for
 
 
 def test_a_scenario_that_always_fails_exits_1_quietly_or_not(project: Project) -> None:
@@ -225,11 +234,12 @@ def test_a_scenario_that_always_fails_exits_1_quietly_or_not(project: Project) -
     code, output = project.harness(*arguments)
 
     assert code == 1
-    assert "mix.py:12 in index: assertion" in output
+    assert "mix.py:12 (load/rehearsal-failed)" in output
 
 
 def test_a_load_that_stops_at_a_failure_that_is_tolerated_has_not_passed(project: Project) -> None:
-    project.change("mix.py", "== 200", "== 500")
+    project.change("mix.py", "URL =", "SEEN = []\nURL =")
+    project.change("mix.py", "== 200", "== 200\n        SEEN.append(1)\n        assert SEEN == [1]")
 
     code, output = project.harness("load", "mix.py", "-x", "-f", "9", "-d", "30", "-q")
 
@@ -333,6 +343,7 @@ def test_commands_of_one_run_share_a_folder_and_the_report_misses_what_was_not_r
     shared = {"HARNESS_RUN": "one"}
 
     assert project.harness("test", "--target", "inproc", **shared)[0] == 0
+    assert list(project.root.glob("reports/one/coverage/.*"))
     code, output = project.harness("report", **shared)
 
     assert code == 2
@@ -405,6 +416,29 @@ def test_an_interruption_leaves_no_process_and_a_readable_folder(
     assert _left_in(project.root) == []
     assert project.record()["outcome"] in ("UNKNOWN", "FAIL")
     assert project.harness("report")[0] in (1, 2)
+
+
+def test_an_interrupted_load_is_judged_by_what_there_is(project: Project) -> None:
+    project.change("harness.toml", "for 1s", "for 60s")
+    process = project.start("load")
+    deadline = time.monotonic() + 60
+    while not any(b'"started":' in path.read_bytes() for path in _generated(project)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 130, output
+    record = project.record()
+    assert record["outcome"] == "UNKNOWN"
+    assert record["loads"][0]["visits_started"] > 0
+    visits = [row for row in record["load"] if row["step"] is None]
+    assert sum(row["ok"] for row in visits) == record["loads"][0]["visits_started"]
+    assert {"load/objective-met", "load/cut-short"} <= {one["slug"] for one in record["findings"]}
+
+
+def _generated(project: Project) -> list[Path]:
+    return list((project.root / "reports").glob("*/load-mix.0.jsonl"))
 
 
 def test_a_killed_run_leaves_no_process_and_a_readable_folder(project: Project) -> None:
@@ -533,3 +567,14 @@ def test_a_verdict_that_cannot_be_printed_is_told_and_is_no_success(project: Pro
     assert done.returncode == 2
     assert "the verdict could not be printed: No space left on device" in done.stderr
     assert "next: harness report" in done.stderr
+
+
+def test_a_warm_up_and_what_it_leaves_of_a_load_are_asked_of_the_command(project: Project) -> None:
+    typed = ("load", "mix.py", "-q", "-w", "1", "-d", "1", "--warm-up")
+
+    code, output = project.harness(*typed, "1")
+    assert (code, "(load/warm-up)" in output) == (64, True)
+    code, output = project.harness(*typed, "0.5")
+    assert code == 0, output
+    (told,) = [one["what"] for one in project.record()["not_checked"] if "warm-up" in one["what"]]
+    assert "0.5 s of warm-up" in told

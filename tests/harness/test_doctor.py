@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checkup import Check, Mark, collected, imported, surroundings
+from harness.checkup import Check, Mark, collected, imported, orchestrated, surroundings
 from tests.harness.project import Project, clean
 
 ROOT = Path(__file__).parents[2]
@@ -172,25 +172,79 @@ def test_a_profile_is_checked_by_connecting_to_its_addresses(project: Project) -
     assert project.harness("doctor", "--profile", "ded")[0] == 64
 
 
+ALL = "[tox]\nenv_list = all\n[testenv:all]\ncommands = "
+
+
 @pytest.mark.parametrize(
-    ("text", "check"),
+    ("text", "checks"),
     [
-        (None, "note there is no tox file; 'harness run' needs none"),
-        ("commands = harness report", "ok tox.ini calls harness report"),
-        ("commands = harness test", "note tox.ini does not call 'harness report': its parts"),
+        (None, ["note there is no tox file; 'harness run' needs none"]),
+        (f"{ALL}harness run", ["ok tox.ini: environments that call the harness: 1 of 1"]),
+        (f"{ALL}pytest", ["note tox.ini: environments that call the harness: 0 of 1"]),
+        (
+            f"{ALL}- harness run",
+            [
+                "note tox.ini: environments that call the harness: 1 of 1",
+                "problem tox.ini:4: the outcome of this command of [testenv:all] is lost: "
+                "a '-' before it makes every exit code a success (tox/ignored)",
+            ],
+        ),
     ],
 )
-def test_whether_tox_and_ci_are_there_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, check: str
+def test_a_tox_file_is_read_for_what_is_green_and_was_not_checked(
+    tmp_path: Path, text: str | None, checks: list[str]
 ) -> None:
-    monkeypatch.setenv("CI", "true")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     if text is not None:
-        (tmp_path / "tox.ini").write_text(f"[testenv]\n{text}\n")
+        (tmp_path / "tox.ini").write_text(text)
+    found = list(orchestrated(tmp_path))
 
+    assert [f"{one.mark} {one.told}" for one in found] == checks
+    assert {one.exit_code for one in found if one.mark is Mark.PROBLEM} <= {2}
+    assert all(one.next_step for one in found if one.mark is Mark.PROBLEM)
+
+
+def test_a_tox_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "tox.toml").write_text("[")
+    (found,) = orchestrated(tmp_path)
+
+    assert (found.mark, found.exit_code) == (Mark.PROBLEM, 2)
+    assert found.told.startswith("tox.toml: ")
+    assert found.told.endswith("(tox/unreadable)")
+
+
+def test_workflows_are_read_by_what_the_tox_file_makes_of_them(tmp_path: Path) -> None:
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "ci.yml").write_text("jobs:\n  a:\n    steps:\n      - run: tox || true\n")
+    (tmp_path / "tox.ini").write_text(f"{ALL}harness run")
+
+    *_, last = orchestrated(tmp_path)
+    assert last.mark is Mark.PROBLEM
+    assert last.told.startswith(".github/workflows/ci.yml:4: the verdict of this step is lost")
+
+
+def test_the_plan_says_which_evidence_is_missing(project: Project) -> None:
+    (project.root / "tox.ini").write_text(
+        "[tox]\nenv_list = a, report\n[testenv]\nset_env = HARNESS_RUN=1\n"
+        "[testenv:a]\ncommands = harness test\n"
+        "[testenv:report]\ndepends = a\ncommands = harness report\n"
+    )
+
+    code, output = project.harness("doctor")
+
+    assert code == 2, output
+    assert [line.rpartition(" (")[2] for line in lines(output, "problem")] == [
+        "tox/not-produced)"
+    ] * 2
+    assert "asks for load-mix" in output
+    assert "asks for gates" in output
+
+
+def test_whether_ci_is_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
     told = [f"{one.mark} {one.told}" for one in surroundings(tmp_path, tmp_path / "reports")]
 
-    assert [line for line in told if line.startswith(check)]
     assert "note CI is set" in told
 
 

@@ -7,9 +7,11 @@ from harness.errors import (
     EvidenceError,
     HarnessError,
     PlanError,
+    SentenceError,
     TargetError,
     UsageError,
     nearest,
+    pointed,
 )
 
 
@@ -57,3 +59,32 @@ def test_an_error_says_what_where_and_what_next(error: HarnessError, told: str) 
 )
 def test_the_nearest_name_is_meant(word: str, known: list[str], told: str) -> None:
     assert nearest(word, known) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "below"),
+    [
+        ("p99 > 5", 4, "        ^"),
+        ("p99", 3, "       ^"),
+        ("", 0, "    ^"),
+        ("a\tb c", 4, "        ^"),
+        ("\u8aad\u3080 x", 3, "         ^"),  # two characters of two columns each
+        ("e\u0301 x", 3, "      ^"),  # a letter and its accent
+    ],
+)
+def test_a_caret_stands_below_the_column_that_it_points_at(
+    text: str, column: int, below: str
+) -> None:
+    assert pointed(text, column, "told").splitlines()[2] == below
+
+
+def test_a_sentence_that_cannot_be_read_says_where_what_was_expected_and_found() -> None:
+    error = SentenceError("plan/pace", "5/s fur 1m", 4, "'for'", found="fur", next_step="do")
+
+    assert str(error) == (
+        "expected 'for'; found 'fur'\n    5/s fur 1m\n        ^ (plan/pace)\n  next: do"
+    )
+    assert (error.column, error.exit_code) == (4, 64)
+    assert SentenceError("a/b", "5/s", 3, "'for'").message.startswith(
+        "expected 'for'; found the end"
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import statistics
 from fractions import Fraction
 
 import pytest
@@ -33,6 +35,24 @@ def test_recording_a_value_n_times_equals_n_records_of_it(value: int, times: int
     at_once.record(value, times)
 
     assert at_once == recorded([value] * times)
+
+
+@given(st.lists(st.integers(-HOUR_NS, 3 * HOUR_NS)), st.lists(durations))
+def test_recording_many_values_at_once_equals_a_record_of_each(
+    before: list[int], values: list[int]
+) -> None:
+    at_once = recorded(values)
+    at_once.record_all(before)
+
+    assert at_once == recorded(values + before)
+
+
+@given(st.lists(st.integers(-HOUR_NS, 3 * HOUR_NS)))
+def test_what_is_out_of_range_is_clipped_counted_and_never_dropped(values: list[int]) -> None:
+    histogram = recorded(values)
+
+    assert histogram.count == len(values) == sum(histogram.buckets.values())
+    assert histogram.clipped == sum(not 0 <= value < HOUR_NS + 1_000 for value in values)
 
 
 @given(st.lists(durations, min_size=1), quantiles)
@@ -72,8 +92,10 @@ def test_a_value_beyond_an_hour_is_clipped_and_counted_and_its_maximum_stays_exa
     assert histogram.max_ns == 5 * HOUR_NS
 
 
-def test_a_negative_duration_counts_as_zero() -> None:
-    assert recorded([-5]) == recorded([0])
+def test_a_negative_duration_is_clipped_to_zero_and_counted() -> None:
+    histogram = recorded([-5])
+
+    assert (histogram.min_ns, histogram.total_ns, histogram.clipped) == (0, 0, 1)
 
 
 def test_without_values_there_is_neither_quantile_nor_mean() -> None:
@@ -88,3 +110,30 @@ def test_a_percentile_needs_so_many_samples_that_it_is_not_the_maximum(
     percentile: str, needed: int
 ) -> None:
     assert samples_needed(Fraction(percentile) / 100) == needed
+
+
+@given(st.lists(st.integers(0, 10_000_000_000), min_size=2, max_size=200))
+def test_a_deviation_is_off_by_no_more_than_half_a_bucket(values: list[int]) -> None:
+    found = Histogram()
+    for value in values:
+        found.record(value)
+    off_ns = max(500, max(values) / 2_000) * math.sqrt(len(values) / (len(values) - 1))
+
+    assert found.deviation_ns == pytest.approx(statistics.stdev(values), abs=off_ns + 1)
+
+
+def test_a_deviation_needs_two_values() -> None:
+    found = Histogram()
+    found.record(5)
+
+    assert found.deviation_ns is None
+
+
+@given(st.integers(0, 3_599_000_000_000))
+def test_a_value_is_within_half_a_bucket_of_its_buckets_middle(value: int) -> None:
+    found = Histogram()
+    found.record(value)
+    ((middle_ns, times),) = found.each()
+
+    assert times == 1
+    assert abs(middle_ns - value) <= max(500, value / 2_000 + 1)

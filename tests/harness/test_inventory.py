@@ -8,7 +8,7 @@ import pytest
 
 from harness import inventory
 from harness.errors import HarnessError, UsageError
-from harness.facts import Exclusion
+from harness.inspection import Exclusion
 from harness.inventory import files, parted, python_files
 
 

@@ -166,3 +166,16 @@ def test_a_stand_in_for_a_service_of_the_plan_has_its_document(
     (standin,) = plan.standins
     assert (standin.provider, standin.openapi) == (provider, document)
     assert standin.max_age_s == 172_800
+
+
+def test_routes_that_name_a_loads_steps_are_read_and_a_wrong_one_is_named_with_its_line() -> None:
+    pace = 'pace = "1/s for 1s"\n'
+    plan = parse_plan(PLAN.replace(pace, pace + 'steps = ["/users/{id}"]\n', 1), "p")
+
+    assert plan.loads[0].steps == ("/users/{id}",)
+    assert plan.loads[1].steps == ()
+    with pytest.raises(PlanError) as caught:
+        parse_plan(PLAN.replace(pace, pace + 'steps = ["users"]\n', 1), "p")
+    assert caught.value.slug == "load/step-template"
+    line = PLAN[: PLAN.index(pace)].count("\n") + 2
+    assert caught.value.where.startswith(f"p:{line}")

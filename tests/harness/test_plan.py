@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.demand import load_of
 from harness.errors import PlanError, UsageError
 from harness.manifest import parse_plan
 from harness.pace import parse_pace
-from harness.plan import DEFAULT_LIMITS, Plan, gates_of, load_of
+from harness.plan import DEFAULT_LIMITS, Plan, gates_of
 from harness.target import AppPath
 
 PLAN = """\
@@ -58,6 +59,17 @@ def test_a_load_that_speaks_of_failures_is_taken_at_its_word() -> None:
     assert [objective.text for objective in load.objectives] == ["failures <= 5%"]
 
 
+def test_a_load_says_what_else_bounds_it_and_ends_it() -> None:
+    keys = "visits = 90\nin_flight = 70\nseed = 3\nstop_at_failure = true\nstop_when_lost = true\n"
+    (load,) = parse_plan(PLAN.replace("[load.mix]\n", f"[load.mix]\n{keys}"), "harness.toml").loads
+    (plain,) = parse_plan(PLAN, "harness.toml").loads
+
+    assert (load.visits, load.in_flight, load.seed) == (90, 70, 3)
+    assert (load.stop_at_failure, load.stop_when_lost) == (True, True)
+    assert (plain.visits, plain.in_flight, plain.seed) == (None, None, 0)
+    assert (plain.stop_at_failure, plain.stop_when_lost) == (False, False)
+
+
 def test_without_limits_gates_have_documented_ones() -> None:
     assert tuple(limit.text for limit in gates_of(("src",)).limits) == DEFAULT_LIMITS
 
@@ -69,8 +81,17 @@ def test_without_limits_gates_have_documented_ones() -> None:
         ("[gates]", "[gate]", 23, "unknown key 'gate'"),
         ('app = "shop.app:create_app()"', "", 4, "services.shop needs the key 'app'"),
         ("shop.app:create_app()", "shop app", 5, "cannot read the import string"),
-        ("20/s for 15s", "20s", 20, "cannot read the pace '20s'"),
-        ("p99 <", "p99x <", 21, "unknown indicator 'p99x'"),
+        ("20/s for 15s", "20s", 20, "found '20s'\n    20s\n    ^"),
+        (
+            "20/s for 15s",
+            "ramp 0→20/s for 5s",
+            20,
+            "found 'for 5s'\n    ramp 0→20/s for 5s\n                ^",
+        ),
+        ("[load.mix]", "[load.mix]\nprocesses = 0", 18, "processes must be at least 1"),
+        ("[load.mix]", "[load.mix]\nvisits = 0", 18, "visits must be at least 1"),
+        ("[load.mix]", "[load.mix]\nin_flight = -1", 18, "in_flight must be at least 1"),
+        ("p99 <", "p99x <", 21, "expected an indicator; found 'p99x'"),
         ('"inproc"', '"inprc"', 15, "unknown target 'inprc'"),
         ('["inproc", "served"]', "[]", 15, "it would check nothing"),
         ("[tests]", '[tests]\npythons = ["3.11", "312"]', 14, "'312' is no version of Python"),
@@ -285,3 +306,37 @@ def test_an_exclusion_without_a_path_or_a_reason_is_refused(old: str, new: str, 
 
     assert raised.value.slug == slug
     assert raised.value.where.startswith("harness.toml:")
+
+
+def test_windows_that_are_longer_than_their_load_are_refused_with_their_line() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(PLAN.replace('"p99 < 250ms"', '"p99 < 250ms in every 10m"'), "harness.toml")
+
+    assert caught.value.slug == "plan/objective"
+    assert "a window is longer than the load" in caught.value.message
+
+
+def test_an_objective_that_cannot_be_read_is_pointed_at_below_its_line() -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(PLAN.replace('"p99 < 250ms"', '"p99 < 250"'), "harness.toml")
+
+    assert str(caught.value).splitlines()[:3] == [
+        "harness.toml:21: expected ms or s; found the end",
+        "    p99 < 250",
+        "             ^ (plan/objective)",
+    ]
+
+
+def test_a_warm_up_is_a_part_of_a_load_and_leaves_some_of_it() -> None:
+    def warming(text: str) -> str:
+        return PLAN.replace("[load.mix]", f'[load.mix]\nwarm_up = "{text}"')
+
+    assert parse_plan(warming("5s"), "harness.toml").loads[0].warm_up_s == 5
+    assert parse_plan(PLAN, "harness.toml").loads[0].warm_up_s == 0
+    with pytest.raises(PlanError, match="leaves nothing of the load") as caught:
+        parse_plan(warming("15s"), "harness.toml")
+    assert caught.value.slug == "load/warm-up"
+    with pytest.raises(PlanError, match="longer than the load, '20/s for 15s' after 10 s"):
+        parse_plan(
+            warming("10s").replace('"p99 < 250ms"', '"p99 < 250ms in every 6s"'), "harness.toml"
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -16,7 +18,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from harness.scenarios import Rows, Token, base_url
+from harness.scenarios import NoRowsLeft, Rows, Token, base_url
 
 
 def test_the_address_of_a_service_is_what_the_harness_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,14 +155,77 @@ def test_a_process_that_is_forked_has_rows_of_its_own(tmp_path: Path) -> None:
     assert done.stdout.split() == ["Mary", "Radia"]
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("people.txt", "Ada"), ("people.csv", "name\n"), ("people.json", "[]")]
-)
-def test_a_file_that_can_give_no_rows_is_named(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text)
+@pytest.mark.parametrize("name", WRITTEN)
+def test_rows_that_are_for_once_end(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(WRITTEN[name])
+    rows = Rows(tmp_path / name, once=True)
 
-    with pytest.raises(ValueError, match=name):
-        next(Rows(tmp_path / name))
+    assert [next(rows) for _ in range(3)] == ROWS
+    for _ in range(2):
+        with pytest.raises(NoRowsLeft, match=f"{name} has no row left: 3 were given"):
+            next(rows)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 5])
+def test_rows_that_are_for_once_are_given_to_one_process_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    (tmp_path / "people.csv").write_text(WRITTEN["people.csv"])
+    used: list[str] = []
+    for number in range(processes):
+        monkeypatch.setenv("HARNESS_PROCESS", f"{number}/{processes}")
+        rows = Rows(tmp_path / "people.csv", once=True)
+        with contextlib.suppress(NoRowsLeft):
+            while True:
+                used.append(next(rows)["name"])
+
+    assert sorted(used) == ["Ada", "Mary", "Radia"]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(WRITTEN[name], encoding="utf-8-sig")
+
+    assert next(Rows(tmp_path / name)) == ROWS[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("people.txt", b"Ada", "is none of .csv, .jsonl, .json"),
+        ("people.csv", b"", "has no rows"),
+        ("people.csv", b"name\n", "has no rows"),
+        ("people.csv", b"\xef\xbb\xbf", "has no rows"),
+        ("people.csv", b"name,name\nAda,London\n", ":1:1: two columns are named 'name'"),
+        ("people.csv", b"name,city\nAda\n", ":2:1: 1 fields, where the first line has 2"),
+        ("people.csv", b'name\n"Ada', ":2:1: unexpected end of data"),
+        ("people.csv", b"name\nR\xe9my\n", ":2:2: byte 0xe9 is not UTF-8"),
+        ("people.jsonl", b"\n", "has no rows"),
+        ("people.jsonl", b'{"name": Ada}\n', ":1:10: Expecting value"),
+        ("people.json", b"[]", "has no rows"),
+        ("people.json", b'[{"name": "Ada"},\n {]', ":2:3: Expecting property name"),
+        ("people.json", b'{"name": "Ada"}', ":1:1: this is no list of rows"),
+    ],
+)  # fmt: skip
+def test_a_file_that_can_give_no_rows_is_told_where_before_a_load_begins(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ValueError, match=f"{name}.*{re.escape(told)}"):
+        Rows(tmp_path / name)
+
+
+def test_a_row_further_down_that_is_wrong_is_told_each_time_that_it_is_due(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "people.csv").write_text('name,city\n"Ada\nLovelace",London\n\nMary\nRadia,Paris\n')
+    rows = Rows(tmp_path / "people.csv")
+
+    assert next(rows) == {"name": "Ada\nLovelace", "city": "London"}
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"people.csv:5:1: 1 fields"):
+            next(rows)
 
 
 def test_it_imports_nothing_else_of_the_harness() -> None:

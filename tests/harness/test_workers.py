@@ -9,7 +9,7 @@ import pytest
 
 from harness import workers
 from harness.verdict import Outcome
-from tests.harness.project import Project
+from tests.harness.project import Project, clean
 from tests.harness.suite import REACHING, Suite
 
 pytest.importorskip("xdist")
@@ -99,7 +99,9 @@ def test_a_run_with_workers_measures_the_same_coverage(tmp_path: Path) -> None:
         project.change("harness.toml", 'targets = ["inproc", "served"]', 'targets = ["inproc"]')
         project.drop("load.mix")
 
-        code, output = project.harness("run", PYTEST_ADDOPTS=options)
+        code, output = project.harness(
+            "run", PYTEST_ADDOPTS=f"{clean()['PYTEST_ADDOPTS']} {options}"
+        )
 
         assert code == 0, output
         measured.append(lines_of(project.record()))

@@ -111,11 +111,12 @@ def test_the_metadata_says_what_pyproject_says(metadata: Message) -> None:
 
 
 def test_the_wheel_works_where_nothing_else_is_installed(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv")
     python = tmp_path / "venv/bin/python"
     (tmp_path / "shop.py").write_text(SHOP)
     (tmp_path / "test_shop.py").write_text(TESTS)
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", "--no-compile", wheel)
     harness = tmp_path / "venv/bin/harness"
     (tmp_path / "harness.toml").write_text(PLAN)
     version = run(harness, "--version", cwd=tmp_path)

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from harness.facts import Covered
 from harness.gates.coverage import Coverage, measured
+from harness.inspection import Covered
 from harness.inventory import python_files
 
 BRANCHY = "def sign(n):\n    if n < 0:\n        return -1\n    return 1\n"

@@ -8,8 +8,8 @@ import warnings
 
 import pytest
 
-from harness.facts import Weakness
 from harness.gates.security import Security
+from harness.inspection import Weakness
 
 EVAL = "def run(text):\n    return eval(text)\n"
 

@@ -10,6 +10,7 @@ from harness.histogram import Histogram
 from harness.judge.load import judge
 from harness.record import LoadRow, LoadRun
 from harness.sample import FailureKind, Sample
+from harness.snapshot import Health, HistogramFact, Snapshot, TallyFact
 from harness.tally import Tallies
 from harness.verdict import Finding, Outcome, verdict
 
@@ -40,16 +41,16 @@ def load_of(
 def snapshot(
     samples: Sequence[Sample], *, lag_ms: float = 1, cpu_s: float = 1, started: int | None = None,
     number: int = 1, process: int = 0, final: bool = True, at_s: float = 10,
-) -> facts.Snapshot:  # fmt: skip
+) -> Snapshot:  # fmt: skip
     tallies, lag = Tallies(), Histogram()
     for sample in samples:
         tallies.add(sample)
     lag.record(int(lag_ms * MS), 100)
-    return facts.Snapshot(
+    return Snapshot(
         process=process, number=number, at_s=at_s, final=final,
         started=sum(s.step is None for s in samples) if started is None else started,
-        tallies=[facts.TallyFact.of(tally) for tally in tallies.all()],
-        health=facts.Health(cpu_s=cpu_s, loop_lag=facts.HistogramFact.of(lag)),
+        tallies=[TallyFact.of(tally) for tally in tallies.taken()],
+        health=Health(cpu_s=cpu_s, loop_lag=HistogramFact.of(lag)),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import facts
+from harness import facts, inspection
 from harness.evidence import Environment, Facts, Identity
 from harness.judge.whole import fold, headline
 from harness.record import Record
@@ -18,7 +18,7 @@ LIMITS = ("complexity.max <= 10",)
 ENVIRONMENT = Environment(
     python="3.11.7", platform="", cpu_count=2, packages={}, commit="", dirty=False, tree="0"
 )
-INSPECTED = facts.Inspected(
+INSPECTED = inspection.Inspected(
     gate="complexity", tool="radon", paths=(".",), inventory=1, checked=("a.py",),
     not_checked=(), duration_s=0.1,
 )  # fmt: skip
@@ -31,8 +31,8 @@ def noted(part: str, *found: facts.Fact) -> tuple[facts.Fact, ...]:
 
 
 def gates(complexity: int = 1, limits: tuple[str, ...] = LIMITS) -> tuple[facts.Fact, ...]:
-    block = facts.Block(path="a.py", line=1, name="f", complexity=complexity)
-    return noted("gates", facts.GatesBegun(limits=limits), INSPECTED, block)
+    block = inspection.Block(path="a.py", line=1, name="f", complexity=complexity)
+    return noted("gates", inspection.GatesBegun(limits=limits), INSPECTED, block)
 
 
 def served(outcome: facts.TestOutcome) -> tuple[facts.Fact, ...]:
@@ -67,13 +67,19 @@ def test_a_whole_run_without_anything_bad_passes() -> None:
 def test_the_headline_of_a_pass_names_all_that_it_rests_on() -> None:
     tested = folded("functional-served", functional_served=served("passed")).functional
     limits = folded("gates", gates=gates()).gates
-    loads: Any = [SimpleNamespace(visits_started=310)]
+    loads: Any = [SimpleNamespace(visits_started=310, repeated=None)]
     stock = Finding(slug="load/stock", outcome=Outcome.PASS, where="a.py", message="2 succeeded")
 
     assert headline(Outcome.PASS, [stock], tested, loads, limits) == (
         "1 test passed (served); 310 visits under load; 1 limit kept; "
         "1 file under the stock molotov"
     )
+
+
+def test_visits_of_one_request_are_called_requests() -> None:
+    loads: Any = [SimpleNamespace(visits_started=310, repeated="GET /")]
+
+    assert headline(Outcome.PASS, [], [], loads, []) == "310 requests under load"
 
 
 def test_a_part_that_was_asked_for_and_is_not_there_is_unknown() -> None:
@@ -146,7 +152,7 @@ def test_evidence_of_another_run_or_of_other_code_is_refused(
 def test_a_file_that_cannot_be_checked_is_waived_by_its_path_until_a_day(
     path: str, until: date, outcome: Outcome
 ) -> None:
-    lost = facts.NotChecked(path="b.py", slug="gates/not-parsed", reason="line 1: no")
+    lost = inspection.NotChecked(path="b.py", slug="gates/not-parsed", reason="line 1: no")
     begun, limits, inspected, *rest = gates()
     some = msgspec.structs.replace(inspected, not_checked=(lost,))  # type: ignore[type-var]
     waiver = Waiver(slug="gates/not-parsed", path=path, reason="a template", until=until)
@@ -194,17 +200,17 @@ def test_a_limit_of_a_later_version_is_unknown_and_the_other_parts_are_judged() 
     )  # fmt: skip
 
     assert record.outcome is Outcome.UNKNOWN
-    assert "unknown indicator 'cognitive.max'" in record.headline
+    assert "found 'cognitive.max'" in record.headline
     assert record.functional[0].passed == 1
 
 
 def test_the_headline_names_the_file_that_was_not_checked() -> None:
-    missed = facts.NotChecked(path="src/b.py", slug="gates/not-parsed", reason="line 3: no")
-    account = facts.Inspected(
+    missed = inspection.NotChecked(path="src/b.py", slug="gates/not-parsed", reason="line 3: no")
+    account = inspection.Inspected(
         gate="complexity", tool="radon", paths=(".",), inventory=2, checked=("a.py",),
         not_checked=(missed,), duration_s=0.1,
     )  # fmt: skip
-    found = noted("gates", facts.GatesBegun(limits=LIMITS), account)
+    found = noted("gates", inspection.GatesBegun(limits=LIMITS), account)
 
     assert folded("gates", gates=found).headline.startswith(
         "src/b.py: not checked (complexity): line 3: no"
@@ -223,11 +229,11 @@ def test_the_headline_writes_out_a_large_count() -> None:
     ("covered", "said"), [(90_000, "measured 90%"), (89_999, "measured 89.999%")]
 )
 def test_the_headline_rounds_no_number_to_its_limit(covered: int, said: str) -> None:
-    files = facts.Covered(
+    files = inspection.Covered(
         path="a.py", statements=100_000, covered=covered, branches=0, covered_branches=0, missing=()
     )
     found = noted(
-        "gates", facts.GatesBegun(limits=("coverage.lines > 90%",)),
+        "gates", inspection.GatesBegun(limits=("coverage.lines > 90%",)),
         msgspec.structs.replace(INSPECTED, gate="coverage"), files,
     )  # fmt: skip
 

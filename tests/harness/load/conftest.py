@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,12 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.facts import Fact, Snapshot
+from harness.facts import Fact
 from harness.load.address import Addresses
 from harness.load.board import Board
 from harness.load.book import Book, Visit
 from harness.load.failure import Places
 from harness.load.session import Session
+from harness.snapshot import Snapshot
 from harness.tally import Tally, merged
 
 Script = Callable[[socket.socket], None]
@@ -71,6 +73,36 @@ class Service(ThreadingHTTPServer):
 
     def handle_error(self, request: object, address: object) -> None:
         pass  # clients that go away are a part of these tests
+
+
+class Answering(BaseHTTPRequestHandler):
+    """What Molotov's own examples are about."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"result": "OK"}).encode()
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def target() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

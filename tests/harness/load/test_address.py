@@ -62,3 +62,17 @@ def test_a_step_is_named_below_the_targets_own_path() -> None:
     addresses = Addresses("http://localhost/data/")
 
     assert addresses.step("GET", addresses.resolve(URL("/things/1"))) == "GET /things/{}"
+
+
+def test_the_first_template_that_matches_names_a_step_before_the_rule_for_numbers_does() -> None:
+    steps = ["/users/me", "POST /users/{name}", "/users/{id}", "/files/{name:path}"]
+    addresses = Addresses("http://a/api", steps=steps)
+
+    def named(method: str, path: str) -> str:
+        return addresses.step(method, URL(f"http://a/api{path}"))
+
+    assert named("get", "/users/me") == "GET /users/me"
+    assert named("post", "/users/ada") == "POST /users/{name}"
+    assert named("get", "/users/ada?x=1") == "GET /users/{id}"
+    assert named("get", "/files/a/b%20c") == "GET /files/{name:path}"
+    assert named("get", "/orders/17") == "GET /orders/{}"

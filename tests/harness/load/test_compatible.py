@@ -1,14 +1,10 @@
-"""Molotov's own documented examples, from its package, run here as they are."""
+"""Molotov's documented options, configuration and helpers, as users type and write them."""
 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,46 +21,7 @@ from harness.pace import DEFAULT_DURATION_S
 from tests.harness.project import clean
 
 PACKAGE = Path(molotov.__file__).parent
-PAGE = Path(__file__).parents[3] / "docs/load.md"
-DOCUMENTED = [
-    "tests/example.py", "tests/example2.py", "tests/example4.py", "tests/example5.py",
-    "tests/example9.py", "quickstart/loadtest.py",
-]  # fmt: skip
-EXTENSIONS = {
-    "tests/example6.py": r"Average response time \d+ms",
-    "tests/example7.py": r"Average concurrency: \d\.\d\d VU/s",
-    "tests/example8.py": r'"type": "scenario_success", "name": "scenario_(one|two)"',
-}
-
-
-class Answering(BaseHTTPRequestHandler):
-    """What the examples are about."""
-
-    def do_GET(self) -> None:
-        body = json.dumps({"result": "OK"}).encode()
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def target() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+PAGES = [Path(__file__).parents[3] / "docs" / name for name in ("load.md", "molotov.md")]
 
 
 def harness(folder: Path, target: str, *arguments: str) -> tuple[int, str]:
@@ -76,29 +33,69 @@ def harness(folder: Path, target: str, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("example", DOCUMENTED)
-def test_a_documented_example_passes_unmodified(tmp_path: Path, target: str, example: str) -> None:
-    code, output = harness(tmp_path, target, str(PACKAGE / example), "-r", "4", "-w", "2", "-c")
+def test_a_documented_example_passes_unmodified(tmp_path: Path, target: str) -> None:
+    example = str(PACKAGE / "tests/example.py")
+
+    listener = str(PACKAGE / "tests/example8.py")
+    code, output = harness(
+        tmp_path, target, example, "--use-extension", listener, "-r", "4", "-w", "2", "-c"
+    )
 
     assert code == 0, output
+    (log,) = tmp_path.glob("reports/*/logs/load-example.log")
+    assert log.read_text().count('"type": "scenario_success"') == 8 + 1  # one before the load
     assert "PASS: 8 visits under load" in output
     assert "Sent to the target instead: 8 requests for http://localhost:8" in output
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
-def test_a_documented_extension_sees_what_the_visits_did(
-    tmp_path: Path, target: str, extension: str
-) -> None:
-    scenarios = str(PACKAGE / "tests/example2.py")
-    bound = ["-d", "2"] if "7" in extension else ["-r", "3"]
+def test_a_single_scenario_is_run_once(tmp_path: Path, target: str) -> None:
+    example = str(PACKAGE / "tests/example2.py")
 
-    code, output = harness(
-        tmp_path, target, "--use-extension", str(PACKAGE / extension), *bound, scenarios
-    )
+    code, output = harness(tmp_path, target, example, "-s", "scenario_two")
 
     assert code == 0, output
-    (log,) = tmp_path.glob("reports/*/logs/load-example2.log")
-    assert re.search(EXTENSIONS[extension], log.read_text())
+    assert "PASS: 1 visit under load" in output
+    assert "neither -d nor -r" not in output
+
+
+def test_a_single_run_names_each_outcome_with_its_place_and_last_answer(
+    tmp_path: Path, target: str
+) -> None:
+    scenario = "@scenario()\nasync def {}(session):\n    async with session.get('/') as response:\n"
+    (tmp_path / "mix.py").write_text(
+        "from molotov import scenario\n"
+        + scenario.format("good") + "        assert response.status == 200\n"
+        + scenario.format("bad") + "        assert response.status == 404\n"
+    )  # fmt: skip
+
+    code, output = harness(tmp_path, target, "mix.py", "--single-run")
+
+    assert code == 1, output
+    (path,) = tmp_path.glob("reports/*/record.json")
+    findings = {
+        one["message"].partition(" ")[0]: one for one in json.loads(path.read_text())["findings"]
+    }
+    assert {name: one["outcome"] for name, one in findings.items()} == {
+        "good": "PASS",
+        "bad": "FAIL",
+    }
+    assert findings["bad"]["message"].endswith(
+        "mix.py:9 in bad: assertion: assert response.status == 404 (last answer: GET /: 200)"
+    )
+
+
+@pytest.mark.parametrize(("failing", "expected"), [("2", 1), ("3", 0)])
+def test_fail_is_an_objective_quietly_or_not(
+    tmp_path: Path, target: str, failing: str, expected: int
+) -> None:
+    (tmp_path / "mix.py").write_text(
+        "from molotov import scenario\nvisits = []\n\n@scenario()\nasync def visit(session):\n"
+        "    await session.get('/')\n    visits.append(1)\n    assert len(visits) < 2\n"
+    )
+
+    code, output = harness(tmp_path, target, "mix.py", "-r", "2", "-f", failing, "-q")
+
+    assert code == expected, output
 
 
 HELPERS = """
@@ -237,26 +234,12 @@ def test_a_config_is_no_way_around_what_the_command_refuses(
     assert said in output
 
 
-def test_every_name_and_option_of_molotov_has_a_line_on_the_page() -> None:
-    page = PAGE.read_text()
-    names = {name for name, value in vars(molotov).items()
-             if callable(value) and not name.startswith("_")}  # fmt: skip
-    options = {option for action in _parser()._actions for option in action.option_strings}
-    senders = (PACKAGE / name for name in ("worker.py", "runner.py", "session.py"))
-    sent = "".join(sender.read_text() for sender in senders)
-    events = re.findall(r'send_event\(\s*"(\w+)"', sent)
-
-    assert len(names) >= 14
-    assert len(set(events)) == 6
-    assert {one for one in {*names, *options, *events} if f"`{one}`" not in page} == set()
-
-
 def test_the_page_says_the_figures_that_hold() -> None:
-    page = " ".join(PAGE.read_text().split())
+    page = " ".join(" ".join(page.read_text() for page in PAGES).split())
 
-    assert f"those under way have {DRAIN_S:g} s" in page
+    assert f"visits under way have {DRAIN_S:g} s" in page
     assert f"cancelled {DRAIN_S:g} s after the end" in page
-    assert f"{DEFAULT_DURATION_S} s where there is neither it nor `-r`" in page
+    assert f"{DEFAULT_DURATION_S} s where there is neither it nor a count" in page
     assert f"it says so every {_EVERY_S:g} s" in page
 
 

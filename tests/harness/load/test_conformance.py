@@ -18,12 +18,12 @@ import pytest
 import trustme
 from uvloop import Loop
 
-from harness.facts import Snapshot
 from harness.load.address import Addresses
 from harness.load.board import Board
 from harness.load.book import Book
 from harness.load.failure import Places
 from harness.load.session import Session
+from harness.snapshot import Snapshot
 
 from .wire import CLOSE, Piece, Received, Wire
 
@@ -267,6 +267,8 @@ ANSWERS: dict[str, Script] = {
     "gzip of nothing": [[answer("Content-Encoding: gzip")]],
     "an unknown coding": [[answer("Content-Encoding: rot13", body=b"cnpxrq")]],
     "a large body": [[answer(body=b"x" * 700_000)], [AGAIN]],
+    "whole, then in pieces": [[JSON], [JSON[:9], 0.01, JSON[9:-3], 0.01, JSON[-3:]]],
+    "in pieces, then whole": [[JSON[:-3], 0.01, JSON[-3:]], [JSON]],
     "another answer after it": [[answer(body=b"x") + AGAIN], [AGAIN]],
 }  # fmt: skip
 
@@ -302,6 +304,20 @@ def test_a_head_alone_is_seen_as_by_aiohttp(head: bytes) -> None:
 
     assert differences(ours, theirs) == []
     assert isinstance(ours.result, list)
+
+
+def test_a_head_that_is_known_has_no_body_where_it_answers_head() -> None:
+    head = JSON.partition(b"{")[0]
+
+    async def do(session: Session) -> list[Any]:
+        first = await asking()(session)
+        async with session.head("/") as response:
+            return [first, await seen(response), await asking()(session)]
+
+    ours, theirs = both(do, [[JSON], [head], [JSON]])
+
+    assert isinstance(ours.result, list)
+    assert differences(ours, theirs) == []
 
 
 def moved(status: int, to: str, *headers: str) -> list[Piece]:

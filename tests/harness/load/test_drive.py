@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
+from harness.demand import Load
 from harness.errors import HarnessError, TargetError, UsageError
 from harness.evidence import Facts
-from harness.facts import Begun, Failed, LoadBegun, Problem, Snapshot, Surprise
+from harness.facts import Begun, Failed, LoadBegun, LoadStopped, Problem, Rehearsed, Surprise
 from harness.load.drive import drive, pace_text
 from harness.pace import parse_pace
-from harness.plan import Load
+from harness.snapshot import Snapshot
 from harness.tally import Tally, merged
 
 from .conftest import Service
@@ -126,7 +127,7 @@ def background(project: Project) -> Iterator[Callable[[str, str], subprocess.Pop
             "import os, pathlib\n"
             "from harness.load.drive import drive\n"
             "from harness.pace import parse_pace\n"
-            "from harness.plan import Load\n"
+            "from harness.demand import Load\n"
             f"drive(Load('mix', 'mix.py', parse_pace({pace!r}), ()), target={project.target!r},\n"
             f"      folder=pathlib.Path({str(project.folder)!r}), env=os.environ,\n"
             f"      root=pathlib.Path({str(project.root)!r}))\n"
@@ -149,7 +150,9 @@ def test_two_processes_make_the_visits_between_them(project: Project, service: S
     assert sorted(one.started for one in project.last.values()) == [37, 38]
     assert all(one.final for one in project.last.values())
     assert project.tallies["visit", None].ok == 75
-    assert project.tallies["visit", "GET /things/{}"].ok == len(service.paths) == 75
+    assert project.tallies["visit", "GET /things/{}"].ok == 75
+    assert len(service.paths) == 76  # and the one before the load, which showed that it can pass
+    assert project.facts(Rehearsed) == [Rehearsed(scenario="visit", visits=1, outcome="passed")]
     assert re.fullmatch(r"load mix: (1 s left, \d+ visits, 0 failed|setting up)", told[0])
     (begun,) = project.facts(LoadBegun)
     assert (begun.asked_rate, begun.visits, begun.processes) == (50.0, 75, 2)
@@ -167,9 +170,75 @@ def test_workers_are_counted_for_each_process(project: Project) -> None:
     assert begun.pace == "2 workers for 20s, at most 3 visits each"
 
 
+def test_a_count_is_of_all_processes_together(project: Project, service: Service) -> None:
+    project.drive(SCENARIO, "2 workers for 24h", processes=2, visits=7)
+
+    assert len(service.paths) - 1 == project.tallies["visit", None].ok == 7  # one came before
+    assert sorted(one.started for one in project.last.values()) == [3, 4]
+    (begun,) = project.facts(LoadBegun)
+    assert (begun.visits, begun.pace) == (7, "2 workers, at most 7 visits in all")
+
+
+@pytest.mark.parametrize(
+    ("pace", "visits", "asked"),
+    [
+        ("20/s for 24h", 10, (10, 20.0, 0.5)),
+        ("20/s for 1s", 100, (20, 20.0, 1.0)),
+        ("ramp 0→20/s over 200ms, hold 400ms", None, (10, 16.67, 0.6)),
+    ],
+)
+def test_what_is_due_is_told_before_it_begins(
+    project: Project, pace: str, visits: int | None, asked: tuple[int, float, float]
+) -> None:
+    project.drive(SCENARIO, pace, visits=visits, in_flight=7)
+
+    (begun,) = project.facts(LoadBegun)
+    assert (begun.visits, begun.asked_rate, begun.duration_s) == asked
+    assert begun.in_flight == 7
+    assert project.tallies["visit", None].ok == asked[0]
+
+
+def test_rows_for_once_are_one_visits_each_over_all_processes(
+    project: Project, service: Service
+) -> None:
+    (project.root / "ids.csv").write_text("id\n" + "".join(f"{n}\n" for n in range(20)))
+    text = (
+        "from harness.scenarios import Rows\n"
+        "from molotov import scenario\n"
+        "ROWS = Rows('ids.csv', once=True)\n"
+        "@scenario()\n"
+        "async def visit(session):\n"
+        "    await session.get(f'/{next(ROWS)[\"id\"]}')\n"
+    )
+
+    with pytest.raises(HarnessError, match=r"ids.csv has no row left: \d+ were given") as caught:
+        project.drive(text, "1 worker for 60s", processes=3)
+
+    assert caught.value.slug == "load/rows-used-up"
+    assert caught.value.where == "mix.py:6"
+    assert len(service.paths) == len(set(service.paths)) >= 6
+    assert project.tallies["visit", None].sent == len(service.paths) - 1  # one came before
+
+
+def test_a_load_that_has_lost_an_objective_ends_at_once_if_it_is_to(project: Project) -> None:
+    text = f"ANSWERS = []\n{SCENARIO}".replace(
+        "assert response.status == 200",
+        "ANSWERS.append(response)\n        assert len(ANSWERS) < 3",
+    )
+    project.drive(text, "20/s for 60s", processes=2, stop_when_lost=True)
+
+    (stopped,) = project.facts(LoadStopped)
+    assert stopped.objective == "visit failures == 0"
+    assert 0 < stopped.at_s < 30
+    assert all(one.final for one in project.last.values())
+    assert not project.facts(Problem)
+
+
 @pytest.mark.parametrize(
     ("pace", "options", "said"),
     [
+        ("20/s for 24h", {"visits": 1}, "20/s, at most 1 visit in all"),
+        ("poisson 20/s for 1m", {"visits": 9}, "poisson 20/s for 1m, at most 9 visits in all"),
         ("2 workers for 24h", {"max_runs": 1}, "2 workers, at most 1 visit each"),
         ("1 worker for 24h", {"single_run": True}, "1 worker, each scenario once"),
         ("2 workers for 10s", {}, "2 workers for 10s"),
@@ -232,6 +301,7 @@ def end():
 
     assert project.facts(Failed) == []
     assert project.tallies["known", None].ok == 1
+    assert service.paths.count("/things/1") == 1  # a single run is itself the first visit
     said = project.log.split()
     assert said[0] == "global_setup"
     assert said[-2:] == ["global_teardown", "1"]  # of one process: it knows what the visits did
@@ -240,14 +310,15 @@ def end():
 
 
 def test_failures_say_what_did_not_hold_and_where(project: Project) -> None:
-    text = SCENARIO.replace("/things/1", "/status/503")
-    project.drive(text, "20/s for 500ms")
+    after_the_first = "{'/status/503' if seen else '/things/1'}"
+    text = SCENARIO.replace("/things/1", after_the_first).replace("@scen", "seen = []\n@scen")
+    project.drive(text + "    seen.append(1)\n", "20/s for 500ms")
 
     assert project.tallies["visit", None].failures == {"assertion": 10}
     assert project.tallies["visit", "GET /status/{}"].statuses == {"503": 10}
     failed = project.facts(Failed)
     assert len(failed) == 5
-    assert failed[0].where == "mix.py:10"
+    assert failed[0].where == "mix.py:11"
     assert failed[0].message == (
         "assert response.status == 200 (last answer: GET /status/{}: 503 hello)"
     )
@@ -266,15 +337,15 @@ def test_a_rebased_origin_is_counted_in_the_facts(project: Project, service: Ser
 
     counted = sum((Counter(one.rebased) for one in project.facts(Snapshot)), Counter())
     assert counted == {"http://shop.example.org:8080": 6, "http://localhost:5000": 6}
-    assert len(service.paths) == 18
+    assert len(service.paths) == 18 + 3  # of the visit before
 
 
 def test_an_address_at_which_nothing_answers_says_what_it_may_have_meant(project: Project) -> None:
     text = SCENARIO.replace("{TARGET}", "http://localhost:1")
-    project.drive(text, "1 worker for 20s", max_runs=1)
+    project.drive(text, "1 worker for 60s")  # which are not waited for
 
-    (failed,) = project.facts(Failed)
-    assert failed.kind == "refused"
+    (failed,) = project.facts(Rehearsed)
+    assert (failed.outcome, failed.kind) == ("failed", "refused")
     assert "if it means the target: --rebase http://localhost:1" in failed.message
 
 
@@ -340,9 +411,23 @@ def test_a_dead_target_is_named_before_anything_starts(project: Project) -> None
     assert "http://127.0.0.1:1" in str(caught.value)
 
 
-def test_options_of_workers_are_refused_at_a_rate(project: Project) -> None:
-    with pytest.raises(UsageError, match="--ramp-up"):
-        project.drive(SCENARIO, "1/s for 1s", ramp_up_s=1.0)
+@pytest.mark.parametrize(
+    ("pace", "options", "said"),
+    [
+        ("1/s for 1s", {"ramp_up_s": 1.0, "max_runs": 2}, "--ramp-up, --max-runs .* a rate$"),
+        ("ramp 0→2/s over 1s", {"delay_s": 1.0}, "--delay .* a rate in stages$"),
+        ("ramp 0→2 workers over 1s", {"ramp_up_s": 1.0}, "--ramp-up .* workers in stages$"),
+        ("2 workers for 1s", {"in_flight": 7}, "--in-flight cannot be combined with workers$"),
+    ],
+)
+def test_options_that_mean_nothing_at_a_pace_are_refused(
+    project: Project, pace: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        project.drive(SCENARIO, pace, **options)
+
+    assert re.search(said, caught.value.message)
+    assert caught.value.slug == "load/pace-option"
 
 
 @pytest.mark.parametrize(
@@ -365,6 +450,22 @@ def test_what_the_children_noted_is_raised_here(
     assert (caught.value.slug, caught.value.exit_code) == (slug, code)
     assert caught.value.where.startswith("mix.py")
     assert [problem.slug for problem in project.facts(Problem)] == [slug]
+
+
+def test_a_warm_up_is_counted_apart(project: Project) -> None:
+    project.drive(SCENARIO, "1 worker for 400ms", warm_up_s=0.2)
+
+    assert project.tallies["visit (warm-up)", None].ok
+    assert project.tallies["visit", None].ok
+
+
+def test_no_scenario_may_be_named_like_a_warm_up(project: Project) -> None:
+    named = SCENARIO.replace("weight=1", "name='visit (warm-up)'")
+
+    with pytest.raises(UsageError, match="as if it were a part of the warm-up") as caught:
+        project.drive(named, "1 worker for 400ms", warm_up_s=0.2)
+
+    assert (caught.value.slug, caught.value.where) == ("load/warm-up", "mix.py")
 
 
 def test_a_global_teardown_that_exits_takes_nothing_away(project: Project) -> None:

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from uvloop import Loop
 
-from harness.facts import Snapshot
 from harness.load.address import Addresses
 from harness.load.board import Board
 from harness.load.book import Book
 from harness.load.failure import Places
 from harness.load.session import Session
 from harness.sample import FailureKind
+from harness.snapshot import Snapshot
 
 from .wire import CLOSE, Piece, Wire
 

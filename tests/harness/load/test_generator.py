@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 import time
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -13,9 +15,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from harness.demand import Load
 from harness.errors import EvidenceError
 from harness.evidence import Facts, Part
-from harness.facts import Failed, Problem, Snapshot
+from harness.facts import Failed, Problem
+from harness.histogram import Histogram
 from harness.load.board import Board, Stop
 from harness.load.book import Book
 from harness.load.failure import Places
@@ -23,8 +27,9 @@ from harness.load.generator import Generator
 from harness.load.job import Job
 from harness.load.molotov import Scenario, Scenarios
 from harness.pace import parse_pace
-from harness.plan import Load
 from harness.sample import FailureKind
+from harness.scenarios import Rows
+from harness.snapshot import Snapshot
 from harness.tally import Tally, merged
 
 from .conftest import Script, Service
@@ -39,6 +44,8 @@ class Outcome:
         self.facts = Facts.read(folder).by_part["load-test.0"]
         self.snapshots = [fact for fact in self.facts if isinstance(fact, Snapshot)]
         self.last = self.snapshots[-1]
+        waited = (one.blocked.histogram() for one in self.snapshots if one.blocked)
+        self.blocked = sum(waited, start=Histogram())
         self.failed = [fact for fact in self.facts if isinstance(fact, Failed)]
         self.problems = [fact for fact in self.facts if isinstance(fact, Problem)]
         self.tallies = merged(fact.tally() for one in self.snapshots for fact in one.tallies)
@@ -63,17 +70,18 @@ def scenarios(*funcs: Visit, **weights: float) -> Scenarios:
 
 async def ran(
     tmp_path: Path, found: Scenarios, pace: str, *, target: str = "http://127.0.0.1:1",
-    beside: Callable[[Board], Awaitable[None]] | None = None, most_in_flight: int = 500,
-    **options: Any,
+    beside: Callable[[Board], Awaitable[None]] | None = None,
+    process: int = 0, **options: Any,
 ) -> Outcome:  # fmt: skip
-    board = Board(1)
+    board = Board(process + 1)
+    for other_process in range(process):
+        board.ready(other_process)
     load = Load("test", "scenarios.py", parse_pace(pace), (), **options)
     job = Job.of(load, target=target, root=tmp_path, folder=tmp_path)
-    book = Book(0, found.places, board, stop_at_failure=job.stop_at_failure)
+    book = Book(process, found.places, board, stop_at_failure=job.stop_at_failure)
     with Part(tmp_path, "load-test.0") as part:
         generator = Generator(
-            job, 0, found, Namespace(), board=board, book=book, part=part,
-            most_in_flight=most_in_flight,
+            job, process, found, Namespace(), board=board, book=book, part=part,
         )  # fmt: skip
         starter = asyncio.create_task(start(board))
         other = asyncio.create_task(beside(board)) if beside else None
@@ -106,6 +114,53 @@ async def test_a_rate_makes_exactly_the_visits_that_are_due(
     assert len(service.paths) == 20
     assert outcome.last.final
     assert outcome.last.at_s >= 0.5
+
+
+async def test_visits_in_flight_are_those_that_were_counted_and_the_machine_is_looked_after(
+    tmp_path: Path, service: Service
+) -> None:
+    calls, both, stayed = iter(range(1000)), asyncio.Event(), asyncio.Event()
+
+    async def sometimes(session: Any) -> None:
+        await visit(session)
+        call = next(calls)
+        if call > 1:
+            both.set()
+        assert call % 4
+
+    async def stays(session: Any) -> None:
+        stayed.set()
+        await asyncio.sleep(60)
+
+    async def leaves(board: Board) -> None:
+        await both.wait()
+        await stayed.wait()
+        board.stop(Stop.CANCEL)  # what is under way then is abandoned
+
+    found = scenarios(sometimes, stays, sometimes=9)
+    outcome = await ran(tmp_path, found, "100/s for 5s", target=service.url, beside=leaves)
+
+    health, visits = outcome.last.health, [t for t in outcome.tallies.values() if t.step is None]
+    assert health.flight is not None
+    counted_s = sum(t.service.total_ns for t in visits) / 1e9 + health.flight.failed_s
+    assert health.flight.visits_s == pytest.approx(counted_s)
+    assert health.flight.failed_s > 0
+    assert {k for t in visits for k in t.failures} == {
+        FailureKind.ASSERTION, FailureKind.UNFINISHED,
+    }  # fmt: skip
+    assert health.vitals is not None
+    assert health.vitals.descriptors
+
+
+@pytest.mark.parametrize("pace", ["40/s for 500ms", "1 workers for 500ms"])
+async def test_visits_that_are_due_in_the_warm_up_are_counted_apart(
+    tmp_path: Path, service: Service, pace: str
+) -> None:
+    outcome = await ran(tmp_path, scenarios(visit), pace, target=service.url, warm_up_s=0.2)
+
+    warm, counted = (outcome.tallies[name, "GET /"].ok for name in ("visit (warm-up)", "visit"))
+    assert warm + counted == len(service.paths)
+    assert (warm, counted) == (8, 12) if "/s" in pace else warm and counted
 
 
 async def test_weights_decide_the_mix_and_a_seed_repeats_it(tmp_path: Path) -> None:
@@ -269,7 +324,8 @@ async def test_what_never_ended_says_what_it_waited_for(tmp_path: Path, service:
 
     assert outcome.failed[0].kind == FailureKind.UNFINISHED
     assert outcome.failed[0].message.startswith("GET / had no whole answer")
-    assert outcome.failed[0].where == "test_generator.py"
+    line = inspect.getsourcelines(visit)[1] + 1
+    assert outcome.failed[0].where == f"test_generator.py:{line}"
 
 
 async def test_a_failed_step_that_the_scenario_copes_with_is_written_down(tmp_path: Path) -> None:
@@ -302,7 +358,7 @@ async def test_a_stall_shows_in_the_response_time_of_all_that_were_due(
 
     outcome = await ran(
         tmp_path, scenarios(visit), "40/s for 1500ms", target=service.url, beside=freeze,
-        most_in_flight=1,
+        in_flight=1,
     )  # fmt: skip
 
     step = outcome.tallies["visit", "GET /"]
@@ -332,16 +388,153 @@ async def test_a_scenario_that_blocks_the_loop_shows_as_lag(
     assert outcome.visits().ok == 32
 
 
-async def test_arrivals_that_found_no_room_in_time_are_not_counted_as_started(
+async def test_arrivals_that_found_no_room_in_time_are_counted_as_not_started(
     tmp_path: Path,
 ) -> None:
     async def visit(session: Any) -> None:
         await asyncio.sleep(2)
 
-    outcome = await ran(tmp_path, scenarios(visit), "40/s for 500ms", most_in_flight=3)
+    outcome = await ran(tmp_path, scenarios(visit), "40/s for 500ms", in_flight=3)
 
     assert outcome.last.started == 3
     assert outcome.visits().ok == 3
+    assert outcome.last.not_started == 17
+    assert outcome.blocked.count == 17
+    assert outcome.blocked.min_ns > 0.9e9  # the last was due 25 ms before the end, and had 1 s
+
+
+async def test_arrivals_that_waited_for_room_say_for_how_long(
+    tmp_path: Path, service: Service
+) -> None:
+    async def freeze(board: Board) -> None:
+        service.gate.clear()
+        await asyncio.sleep(0.4)
+        service.gate.set()
+
+    outcome = await ran(
+        tmp_path, scenarios(visit), "40/s for 1s", target=service.url, beside=freeze, in_flight=1
+    )
+
+    assert outcome.last.started == 40
+    assert outcome.last.not_started == 0
+    assert 0 < outcome.blocked.count <= 39
+    assert outcome.blocked.max_ns > 0.2e9
+    assert outcome.blocked.max_ns <= outcome.visits().lag.max_ns
+
+
+async def test_arrivals_that_found_room_at_once_did_not_wait(tmp_path: Path) -> None:
+    outcome = await ran(tmp_path, scenarios(visit_nothing), "40/s for 200ms")
+
+    assert [one.blocked for one in outcome.snapshots] == [None] * len(outcome.snapshots)
+
+
+async def test_a_load_that_is_stopped_counts_what_waited_and_not_what_was_yet_to_come(
+    tmp_path: Path,
+) -> None:
+    async def visit(session: Any) -> None:
+        await asyncio.sleep(0.5)
+
+    async def stop(board: Board) -> None:
+        while board.start_ns is None:  # noqa: ASYNC110 - a byte that another sets
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
+        board.stop(Stop.DRAIN)
+
+    outcome = await ran(tmp_path, scenarios(visit), "40/s for 60s", beside=stop, in_flight=2)
+
+    assert outcome.last.started == 2
+    assert 5 <= outcome.last.not_started < 100
+
+
+async def test_a_load_that_is_stopped_turns_nothing_away_that_would_have_found_room(
+    tmp_path: Path,
+) -> None:
+    async def stop(board: Board) -> None:
+        await asyncio.sleep(0.2)
+        board.stop(Stop.DRAIN)
+
+    outcome = await ran(tmp_path, scenarios(visit_nothing), "1000/s for 60s", beside=stop)
+
+    assert outcome.last.not_started == 0
+    assert outcome.blocked.count == 0
+
+
+@pytest.mark.parametrize("pace", ["40/s for 250ms", "poisson 40/s for 250ms"])
+async def test_one_seed_gives_one_mix_for_any_number_of_processes(
+    tmp_path: Path, pace: str
+) -> None:
+    async def often(session: Any) -> None: ...
+
+    async def rarely(session: Any) -> None: ...
+
+    found = scenarios(often, rarely, often=2, rarely=1)
+
+    async def mix(processes: int) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for process in range(processes):
+            folder = tmp_path / f"{process}of{processes}"
+            folder.mkdir()
+            outcome = await ran(folder, found, pace, seed=5, process=process, processes=processes)
+            total += Counter(outcome.counts)
+        return dict(total)
+
+    alone = await mix(1)
+    assert await mix(3) == alone
+    assert alone.keys() == {"often", "rarely"}
+
+
+@pytest.mark.parametrize("pace", ["50/s for 60s", "3 workers for 60s"])
+async def test_a_load_ends_when_it_has_made_the_visits_that_were_asked_for(
+    tmp_path: Path, pace: str
+) -> None:
+    outcomes = []
+    for process in range(2):
+        (tmp_path / str(process)).mkdir()
+        outcomes.append(
+            await ran(tmp_path / str(process), scenarios(visit_nothing), pace, visits=7,
+                      process=process, processes=2)
+        )  # fmt: skip
+
+    assert [outcome.visits("visit_nothing").ok for outcome in outcomes] == [4, 3]
+    assert max(outcome.last.at_s for outcome in outcomes) < 10
+
+
+async def test_workers_in_stages_work_while_the_level_is_above_their_number(
+    tmp_path: Path,
+) -> None:
+    made: list[tuple[int, float]] = []
+
+    async def visit(session: Any) -> None:
+        made.append((session.context.worker_id, time.monotonic()))
+        await asyncio.sleep(0.01)
+
+    outcome = await ran(
+        tmp_path, scenarios(visit), "1 worker for 300ms, spike 3 workers for 300ms, hold 300ms"
+    )
+
+    at = {number: [moment for worker, moment in made if worker == number] for number in range(3)}
+    begins = made[0][1]
+    assert outcome.last.at_s >= 0.9
+    assert at[0][-1] - begins > 0.6
+    assert min(at[1][0], at[2][0]) - begins > 0.2
+    assert max(at[1][-1], at[2][-1]) < at[0][-1]
+
+
+async def test_a_load_whose_rows_are_used_up_ends_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("name\nAda\nGrace\nMary\n")
+    rows = Rows(tmp_path / "people.csv", once=True)
+    given: list[str] = []
+
+    async def visit(session: Any) -> None:
+        async with asyncio.TaskGroup():
+            given.append(next(rows)["name"])
+
+    outcome = await ran(tmp_path, scenarios(visit), "50/s for 60s")
+
+    assert given == ["Ada", "Grace", "Mary"]
+    assert outcome.visits().ok == outcome.visits().sent == outcome.last.started == 3
+    assert [problem.slug for problem in outcome.problems] == ["load/rows-used-up"]
+    assert "people.csv has no row left: 3 were given" in outcome.problems[0].message
 
 
 async def test_workers_make_their_runs_and_are_never_late(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import molotov
 import molotov.api
+import molotov.util
 import pytest
 
 from harness.errors import HarnessError, UsageError
 from harness.load.address import Addresses
-from harness.load.molotov import Scenarios, load
+from harness.load.molotov import Registries, Scenarios, load
 
 Load = Callable[..., Scenarios]
 
@@ -179,6 +181,49 @@ def test_weights_are_followed_and_a_seed_repeats_itself(loaded: Load) -> None:
 
     assert picks(1) == picks(1) != picks(2)
     assert 700 < picks(1).count("first") < 800
+
+
+def test_a_scenario_without_weight_is_none(loaded: Load) -> None:
+    both = ONE + ONE.replace('name="first"', 'name="second"').replace("=3", "=0")
+    assert [one.name for one in loaded(both).each] == ["first"]
+
+
+def test_weights_are_ignored_where_a_picker_picks(loaded: Load) -> None:
+    picker = "import molotov\nmolotov.scenario_picker()(lambda w, s: 'first')\n"
+    found = loaded(ONE.replace("=3", "=0") + picker)
+
+    assert found.pick(Random(0), 0, 1).name == "first"
+
+
+def test_a_helper_that_had_no_answer_in_its_time_says_so(
+    loaded: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_came(*arguments: object, **options: object) -> object:
+        return [][0]  # as Molotov does after 30 s
+
+    for module in (molotov, molotov.util):
+        monkeypatch.setattr(module, "request", nothing_came)
+    loaded(ONE)
+
+    with pytest.raises(TimeoutError, match="/token had no answer in the 30 s"):
+        molotov.request("/token")
+
+
+def test_each_file_has_registries_of_its_own_while_they_are_in_place(loaded: Load) -> None:
+    first, second = Registries(), Registries()
+    request = molotov.request
+    with first.in_place():
+        loaded(ONE)
+        molotov.set_var("of", 1)
+    with second.in_place():
+        assert molotov.get_var("of") is None
+        assert [one.name for one in loaded(ONE).each] == ["first"]
+    with first.in_place():
+        assert molotov.get_var("of") == 1
+        assert molotov.request is not request
+
+    assert molotov.get_var("of") is None
+    assert molotov.request is request
 
 
 def test_a_picker_that_names_no_scenario_is_told(loaded: Load) -> None:

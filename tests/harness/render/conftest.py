@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from harness.evidence import Environment
-from harness.facts import HistogramFact, NotChecked
+from harness.facts import Exchanged
+from harness.inspection import NotChecked
 from harness.record import (
     Code,
+    Example,
     FunctionalRow,
     GateRow,
     Hotspot,
@@ -26,6 +28,7 @@ from harness.record import (
     Second,
     SuppressionRow,
 )
+from harness.snapshot import HistogramFact
 from harness.verdict import Finding, Outcome
 
 NO_HISTOGRAM = HistogramFact(0, 0, 0, 0, 0, [])
@@ -61,6 +64,19 @@ def load_row(**changes: Any) -> LoadRow:
         "series": [], "histogram": NO_HISTOGRAM,
     }  # fmt: skip
     return LoadRow(**{**whole, **changes})
+
+
+def example(**changes: Any) -> Example:
+    exchange = Exchanged(
+        curl="curl -i --data-raw 'a=1' http://127.0.0.1:41001/api/users", wanted=(), status=500,
+        headers=("content-type: text/plain",), body="database is locked", due_s=3.2,
+        response_ms=812.0, service_ms=801.5,
+    )  # fmt: skip
+    whole: dict[str, Any] = {
+        "failure": "assertion", "message": "assert response.status == 201", "process": 1,
+        "where": "scenarios/mix.py:12", "exchange": exchange,
+    }  # fmt: skip
+    return Example(**{**whole, **changes})
 
 
 def load_run(**changes: Any) -> LoadRun:
@@ -167,7 +183,9 @@ def representative() -> Record:
         load=[
             load_row(),
             load_row(step="POST /api/users", sent=300, statuses={"201": 296, "500": 4},
-                     asked_rate=None, achieved_rate=20.0),
+                     asked_rate=None, achieved_rate=20.0, first_byte_ms=latency(296, 0.8),
+                     failed_ms=latency(4, 60), uncorrected_ms=latency(150, 1.0),
+                     examples=[example(), example(failure=None, message="")]),
             load_row(step="GET /api/rare", sent=40, ok=40, failed=0, failures={}, asked_rate=None,
                      statuses={"200": 40}, achieved_rate=2.67, response_ms=latency(40, 0.05),
                      service_ms=latency(40, 0.04)),

@@ -149,7 +149,7 @@ def test_a_usual_page_leaves_nothing_out(representative: Record) -> None:
 
 def test_tables_can_be_read_aloud(representative: Record) -> None:
     page = Page(html.render(representative))
-    assert len(page.all("caption")) == len(page.all("table")) == 5
+    assert len(page.all("caption")) == len(page.all("table")) == 6
     assert all(header.get("scope") in ("col", "row") for header in page.all("th"))
     regions = [a for a in page.all("div") if a.get("role") == "region"]
     assert all(region["aria-label"] and region["tabindex"] == "0" for region in regions)
@@ -228,7 +228,18 @@ def test_a_closed_pace_says_that_queueing_is_not_visible(representative: Record)
 
 def test_percentiles_without_enough_samples_are_said_to_lack_them(representative: Record) -> None:
     said = Page(html.render(representative)).text
-    assert "n/a: too few samples; p99 needs 100, p99.9 needs 1,000" in said
+    assert "n/a, needs 100 samples n/a, needs 1,000 samples" in said
+    assert "n/a: p99 needs 100 samples, p99.9 needs 1,000 samples" in said
+
+
+def test_every_exchange_that_was_kept_is_one_click_away(representative: Record) -> None:
+    page = html.render(representative)
+    said = Page(page).text
+
+    assert "POST /api/users&#34;: 1 assertion, the 1 slowest</summary>" in page
+    assert "assertion, scenarios/mix.py:12, due at 3.20 s, failed after 812 ms" in said
+    assert "slow, scenarios/mix.py:12, due at 3.20 s, took 812 ms" in said
+    assert said.count("answer 500 content-type: text/plain | database is locked") == 2
 
 
 def test_words_can_be_read_in_both_colour_schemes_and_on_paper(empty: Record) -> None:

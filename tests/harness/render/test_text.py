@@ -10,6 +10,8 @@ from harness.record import Notice, Record
 from harness.render import Renderer, html, text
 from harness.verdict import Finding, Outcome, Waived
 
+from .conftest import example, latency
+
 GOLDEN = """\
 FAIL: tests/functional/test_things.py::test_a_thing_is_kept [served] (and 2 more)
 commit 3ef2289c0f with uncommitted changes, Python 3.11.9, target inproc, served, http://127.0.0.1:41001
@@ -53,7 +55,11 @@ Load mix: 20/s for 15s against http://127.0.0.1:41001
   write (visits)            300       4  19.996 of 20/s  12.3 ms  48.6 ms  92.4 ms   1.25 s
   write "POST /api/users"   300       4            20/s  12.3 ms  48.6 ms  92.4 ms   1.25 s
   write "GET /api/rare"      40       0          2.67/s  0.62 ms  2.43 ms      n/a  62.5 ms
-  n/a: too few samples; p99 needs 100
+  n/a: p99 needs 100 samples
+  write "POST /api/users": assertion, scenarios/mix.py:12, due at 3.20 s, failed after 812 ms (802 ms of it from when it was sent); failures took p50 740 ms
+    assert response.status == 201
+    curl -i --data-raw 'a=1' http://127.0.0.1:41001/api/users
+    500 database is locked
 
 Gates                            measured    limit  files checked  not checked  places
   UNKNOWN complexity.max <= 10          7    <= 10             33            1       0
@@ -73,7 +79,7 @@ def changed(record: Record, **changes: object) -> Record:
 
 def test_a_run_is_summarised_on_one_screen(representative: Record) -> None:
     assert text.render(representative) == GOLDEN
-    assert len(GOLDEN.splitlines()) <= 55
+    assert len(GOLDEN.splitlines()) <= 58
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -178,6 +184,62 @@ def test_requests_that_aiohttp_sent_are_named_in_both(representative: Record) ->
     assert said in text.render(record)
     assert said in html.render(record)
     assert "sent by aiohttp" not in text.render(representative)
+
+
+def test_what_passed_once_before_a_load_is_named_in_both(representative: Record) -> None:
+    run = msgspec.structs.replace(representative.loads[0], rehearsed={"write": 1, "read": 3})
+    record = changed(representative, loads=[run, *representative.loads[1:]])
+    said = "Passed once before the load: write, read (at visit 3)."
+
+    assert said in text.render(record)
+    assert said in html.render(record)
+    assert "before the load" not in text.render(representative)
+
+
+def test_what_a_waiting_client_would_have_hidden_is_said_in_both(
+    representative: Record,
+) -> None:
+    row = msgspec.structs.replace(
+        representative.load[1], response_ms=latency(1000, 10), uncorrected_ms=latency(150, 0.5)
+    )
+    record = changed(representative, load=[row])
+    said = "would have measured 46.2 ms"
+
+    due = "p99 924 ms from when requests were due; a client that waits for each answer"
+    assert f'write "POST /api/users": {due} before it sends the next {said}.' in text.render(record)
+    assert said in html.render(record)
+    assert "would have measured" not in text.render(representative)
+
+
+def test_times_beyond_an_hour_are_said_to_be_clipped_in_both(representative: Record) -> None:
+    beyond = msgspec.structs.replace(latency(1000), clipped=2)
+    row = msgspec.structs.replace(representative.load[1], response_ms=beyond)
+    record = changed(representative, load=[row])
+
+    for page in (text.render(record), html.render(record)):
+        assert "2 response times were longer than one hour: percentiles count it so." in page
+
+
+def test_the_first_failure_of_each_step_is_told_and_of_many_steps_the_first(
+    representative: Record,
+) -> None:
+    rows = [
+        msgspec.structs.replace(representative.load[1], step=f"GET /{n}") for n in range(5)
+    ]  # fmt: skip
+    shown = text.render(changed(representative, load=rows))
+
+    assert shown.count("assert response.status == 201\n") == 3
+    assert "  and 2 more steps that failed, see report.html" in shown
+
+
+def test_a_visit_that_failed_before_it_asked_for_anything_has_no_exchange(
+    representative: Record,
+) -> None:
+    row = msgspec.structs.replace(representative.load[0], examples=[example(exchange=None)])
+    shown = text.render(changed(representative, load=[row]))
+
+    assert "  write (visits): assertion, scenarios/mix.py:12\n    assert response" in shown
+    assert "curl" not in shown.partition("Load mix")[2]
 
 
 def test_rows_of_a_load_that_recorded_no_run_are_shown(representative: Record) -> None:

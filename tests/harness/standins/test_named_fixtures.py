@@ -10,6 +10,8 @@ import pytest
 
 from tests.harness.project import STUBS, Project, clean
 
+PLUGINS = {"PYTEST_ADDOPTS": ""}  # all that are installed, that of requests-mock among them
+
 OTHERS = """
 import pytest
 
@@ -172,7 +174,8 @@ def plain_pytest(root: Path, *options: str) -> tuple[int, str]:
     """Run a session, and see that it leaves aioresponses as it is published."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", SESSION, *options],
-        cwd=root, env=clean(), capture_output=True, check=False, timeout=60, text=True,
+        cwd=root, env={**clean(), **PLUGINS}, capture_output=True, check=False, timeout=60,
+        text=True,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
@@ -191,7 +194,8 @@ def test_the_fixtures_have_the_stubs_and_win_over_those_of_other_plugins(
     write_tests(project, FIXTURES)
     (project.root / "others.py").write_text(OTHERS)
 
-    code, output = project.harness("test", *TARGETS, PYTEST_PLUGINS="others", PYTHONPATH=".")
+    others = {"PYTEST_PLUGINS": "others", "PYTHONPATH": ".", **PLUGINS}
+    code, output = project.harness("test", *TARGETS, **others)
 
     assert code == 0, output
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.curl import SHOWN_BYTES
 from harness.targets import Receive, Scope, Send
-from harness.targets.exchange import SHOWN_BYTES, Ends, Exchange, Exchanges, Start, counted
+from harness.targets.exchange import Ends, Exchange, Exchanges, Start, counted
 
 
 def scope(**changes: Any) -> Scope:

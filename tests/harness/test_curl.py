@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import secret
+from harness.curl import SHOWN_BYTES, Asked, curl
 from harness.targets.client import Client
-from harness.targets.curl import curl
-from harness.targets.exchange import SHOWN_BYTES, Exchange, Exchanges
+from harness.targets.exchange import Exchange, Exchanges
 from harness.targets.served import Served
 from tests.harness.project import clean
 
@@ -28,11 +28,11 @@ curl() {
 """
 
 
-def exchange(body: bytes = b"", url: str = "http://localhost", **changes: Any) -> Exchange:
+def exchange(body: bytes = b"", url: str = "http://localhost", **changes: Any) -> Asked:
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], **changes}
     one = Exchange(scope, url)
     one.heard({"type": "http.request", "body": body})
-    return one
+    return one.asked
 
 
 def line_of(*arguments: Any, **changes: Any) -> str:
@@ -160,7 +160,7 @@ def test_a_body_that_is_too_long_or_encoded_is_a_file_to_be_filled_in() -> None:
         line, wanted = curl(one)
 
         assert "--data-binary @BODY" in line
-        assert wanted == [f"BODY, a file with the {one.body.length:,} bytes that were sent"]
+        assert wanted == [f"BODY, a file with the {one.length:,} bytes that were sent"]
 
 
 CREDENTIALS = [
@@ -222,7 +222,7 @@ async def test_the_pasted_line_is_the_same_request_for_the_server() -> None:
             await client.open("/a%20b/[c]?q=1&q={2}", method="PUT", data=body or None,
                               headers={"X-Empty": "", "X-A": "é'\"$HOME `id`"})  # fmt: skip
         for one in exchanges.take():
-            await _pasted(curl(one)[0])
+            await _pasted(curl(one.asked)[0])
 
     assert seen[:3] == seen[3:]
     assert len({body for *_, body in seen}) == 3

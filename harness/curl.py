@@ -1,4 +1,4 @@
-"""An exchange as a line of curl that can be pasted into bash or zsh, without its credentials.
+"""A request as a line of curl that can be pasted into bash or zsh, without its credentials.
 
 Where a value was a credential, the line has ``${NAME:?}``: unset, the shell refuses, and says so.
 """
@@ -13,19 +13,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import quote_from_bytes, urlsplit
 
-from harness.secret import redacted
-from harness.targets.exchange import SHOWN_BYTES, Exchange
+from harness.secret import is_credential, redacted
 
-_CREDENTIAL = re.compile(
-    "authorization|cookie|token|secret|passw(or)?d|credential|session|api-?key", re.IGNORECASE
-)
+SHOWN_BYTES = 2048
+"""A longer body stands in no line: it is a file, to be filled in."""
+
 _SCHEME = re.compile(r"(basic|bearer|digest|token|negotiate)\s+\S", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"\{env\.([A-Za-z_]\w*)\}", re.ASCII)
 _TO_FILL_IN = re.compile(r'"\$\{(\w+):\?\}"')
 _AS_IT_IS = string.punctuation.translate(str.maketrans("", "", "#\"'<>\\^`|"))
-_UNSAID = frozenset({("user-agent", "Quart"), ("accept", "*/*"), ("host", "localhost")})
-"""What curl, Quart's client and its way to a server say of themselves."""
-
 _HANDSHAKE = (
     ("Connection", "Upgrade"),
     ("Upgrade", "websocket"),
@@ -43,24 +39,38 @@ class Variable:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, as it was sent.
+
+    `url` is where to, without a path; `target` path and query. `body` is how it begins, of
+    `length` bytes. `unsaid` are headers that a client says of itself, names in small letters.
+    """
+
+    method: str
+    url: str
+    target: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes = b""
+    length: int = 0
+    unsaid: frozenset[tuple[str, str]] = frozenset()
+    is_websocket: bool = False
+    subprotocols: tuple[str, ...] = ()
+
+
 Word = Sequence[str | Variable]
 """An argument: what stands in it, and what is to be filled in."""
 
 
-def is_credential(name: str) -> bool:
-    """Tell whether a header of this name is never shown with its value."""
-    return bool(_CREDENTIAL.search(name))
-
-
-def curl(exchange: Exchange) -> tuple[str, list[str]]:
+def curl(asked: Asked) -> tuple[str, list[str]]:
     """Return the line, and what is to be filled in before it is pasted."""
-    words = list(_words(exchange))
-    before = _piped(exchange) if _is_piped(exchange) else ""
+    words = list(_words(asked))
+    before = _piped(asked) if _is_piped(asked) else ""
     line = f"{before}curl {' '.join(map(written, words))}"
     names = ", ".join(dict.fromkeys(_TO_FILL_IN.findall(line)))
     wanted = [f"{names}, which {'are' if ',' in names else 'is'} not shown"] if names else []
-    if exchange.body.length and _is_in_a_file(exchange):
-        wanted.append(f"BODY, a file with the {exchange.body.length:,} bytes that were sent")
+    if asked.length and _is_in_a_file(asked):
+        wanted.append(f"BODY, a file with the {asked.length:,} bytes that were sent")
     return line, wanted
 
 
@@ -76,50 +86,44 @@ def _variable_in(part: str | Variable) -> Variable | None:
     return part if isinstance(part, Variable) else None
 
 
-def target_of(exchange: Exchange) -> bytes:
-    """Return path and query, as they were sent."""
-    raw = exchange.raw_path or exchange.path.encode(errors="replace")
-    return raw + (b"?" + exchange.query if exchange.query else b"")
-
-
-def _words(exchange: Exchange) -> Iterator[Word]:
-    url = exchange.url + quote_from_bytes(target_of(exchange), _AS_IT_IS)
-    yield ["-I" if _is_head(exchange) else "-i"]
+def _words(asked: Asked) -> Iterator[Word]:
+    url = asked.url + quote_from_bytes(asked.target, _AS_IT_IS)
+    yield ["-I" if _is_head(asked) else "-i"]
     if set(url) & set("[]{}"):
         yield ["-g"]
     if re.search(r"/\.\.?(/|\?|$)", url):
         yield ["--path-as-is"]
-    if exchange.is_websocket:
+    if asked.is_websocket:
         yield from (["-N"], ["--http1.1"])
-    elif not _is_head(exchange) and exchange.method != ("POST" if exchange.body.length else "GET"):
-        yield from (["-X"], [exchange.method])
-    for header in _headers(exchange):
+    elif not _is_head(asked) and asked.method != ("POST" if asked.length else "GET"):
+        yield from (["-X"], [asked.method])
+    for header in _headers(asked):
         yield from (["-H"], header)
-    yield from _body(exchange)
+    yield from _body(asked)
     yield _hidden(url)
 
 
-def _is_head(exchange: Exchange) -> bool:
-    return exchange.method == "HEAD" and not exchange.body.length
+def _is_head(asked: Asked) -> bool:
+    return asked.method == "HEAD" and not asked.length
 
 
-def _headers(exchange: Exchange) -> Iterator[Word]:
-    host = urlsplit(exchange.url).netloc
-    unsaid = {*_UNSAID, ("host", host), ("content-length", str(exchange.body.length))}
+def _headers(asked: Asked) -> Iterator[Word]:
+    host = urlsplit(asked.url).netloc
+    unsaid = {*asked.unsaid, ("host", host), ("content-length", str(asked.length))}
     has_type = False
-    if exchange.is_websocket:
+    if asked.is_websocket:
         yield from ([f"{name}: {value}"] for name, value in _HANDSHAKE)
-    if exchange.subprotocols:
-        yield [f"Sec-WebSocket-Protocol: {', '.join(exchange.subprotocols)}"]
-    for raw_name, raw_value in exchange.headers:
+    if asked.subprotocols:
+        yield [f"Sec-WebSocket-Protocol: {', '.join(asked.subprotocols)}"]
+    for raw_name, raw_value in asked.headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("utf-8", "surrogateescape")
         has_type = has_type or name.lower() == "content-type"
-        ours = exchange.is_websocket and name.lower() in _OF_A_HANDSHAKE
+        ours = asked.is_websocket and name.lower() in _OF_A_HANDSHAKE
         if (name.lower(), value) not in unsaid and not ours:
             yield [f"{name};"] if not value.strip() else [f"{name}: ", *_value(name, value)]
-    if exchange.body.length and not has_type:
+    if asked.length and not has_type:
         yield ["Content-Type:"]  # curl would say that it is a form
-    if not exchange.body.length and exchange.method in ("POST", "PUT", "PATCH"):
+    if not asked.length and asked.method in ("POST", "PUT", "PATCH"):
         yield ["Content-Length: 0"]  # as other clients say, and curl does not
 
 
@@ -153,30 +157,30 @@ def _hidden(text: str) -> Word:
     return [part for part in both if part]
 
 
-def _body(exchange: Exchange) -> Iterator[Word]:
-    if not exchange.body.length:
+def _body(asked: Asked) -> Iterator[Word]:
+    if not asked.length:
         return
-    if _is_in_a_file(exchange):
+    if _is_in_a_file(asked):
         yield from (["--data-binary"], ["@BODY"])
-    elif _is_piped(exchange):
+    elif _is_piped(asked):
         yield from (["--data-binary"], ["@-"])
     else:
-        yield from (["--data-raw"], _hidden(_text(exchange)))
+        yield from (["--data-raw"], _hidden(_text(asked)))
 
 
-def _is_in_a_file(exchange: Exchange) -> bool:
+def _is_in_a_file(asked: Asked) -> bool:
     """Tell whether a body is too long for a line, or in a code that could hide a secret."""
-    names = {name.lower() for name, _ in exchange.headers}
-    return exchange.body.length > SHOWN_BYTES or b"content-encoding" in names
+    names = {name.lower() for name, _ in asked.headers}
+    return asked.length > SHOWN_BYTES or b"content-encoding" in names
 
 
-def _is_piped(exchange: Exchange) -> bool:
-    return b"\0" in exchange.body.kept and not _is_in_a_file(exchange)
+def _is_piped(asked: Asked) -> bool:
+    return b"\0" in asked.body and not _is_in_a_file(asked)
 
 
-def _piped(exchange: Exchange) -> str:
+def _piped(asked: Asked) -> str:
     """Return what prints a body that no argument can hold, since it has a NUL."""
-    parts = _hidden(_text(exchange))
+    parts = _hidden(_text(asked))
     told = ["%s" if isinstance(part, Variable) else part.replace("%", "%%") for part in parts]
     text = "".join(f"\\{ord(c):03o}" if c in "\0\\-" else c for c in "".join(told))
     form = "".join(c if c.isprintable() else _octal(c) for c in text)
@@ -184,8 +188,8 @@ def _piped(exchange: Exchange) -> str:
     return " ".join(["printf", shlex.quote(form), *values, "| "])
 
 
-def _text(exchange: Exchange) -> str:
-    return exchange.body.kept.decode("utf-8", "surrogateescape")
+def _text(asked: Asked) -> str:
+    return asked.body.decode("utf-8", "surrogateescape")
 
 
 def _quoted(text: str) -> str:
