@@ -30,18 +30,16 @@ from harness.evidence import (
     problem,
     tree_hash,
 )
-from harness.facts import Fact, GatesBegun, Problem, PytestEnded, Tested
-from harness.gates import Gate
-from harness.gates.complexity import Complexity
-from harness.gates.coverage import Coverage, measured
-from harness.gates.security import Security
-from harness.inventory import files, python_files
+from harness.facts import Fact, Problem, PytestEnded, Tested
+from harness.gates.coverage import measured
+from harness.inventory import files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
 from harness.load.stock import run_stock
 from harness.plan import Gates, Plan, Service, target_variable
 from harness.record import Record
 from harness.render import html, text
+from harness.review import Review
 from harness.rig import Rig, rigged, starting
 from harness.secret import redacted
 from harness.target import Target, TargetKind
@@ -111,7 +109,8 @@ class Run:
         argv = _plain(module)
         if code := self._measured(target):
             data = self.folder.path / "coverage"
-            argv = measured(module, data=data, part=part, root=self.root, files=code)
+            run = self.folder.path.name
+            argv = measured(module, data=data, part=part, root=self.root, files=code, run=run)
         with contextlib.ExitStack() as closing:
             log = self.folder.path / "logs" / f"{part}.log"
             output = sys.stderr.buffer if aloud else closing.enter_context(log.open("wb"))
@@ -145,7 +144,7 @@ class Run:
         gates = self.plan.gates
         if gates is None or "gates" not in self.folder.identity.asked:
             return ()
-        return () if target.kind is TargetKind.LIVE else python_files(self.root, gates.paths)
+        return () if target.kind is TargetKind.LIVE else Review.of(self.root, gates).files
 
     def _redact(self, log: Path) -> None:
         """Take the secrets out of what pytest printed, or all of it where there is no room."""
@@ -276,17 +275,12 @@ class Run:
     def gates(self, gates: Gates) -> str:
         """Inspect the code and return the part's name."""
         self.say(f"gates: {', '.join(gates.paths)}")
-        files = python_files(self.root, gates.paths)
-        asked = {limit.indicator.partition(".")[0] for limit in gates.limits}
+        review = Review.of(self.root, gates)
+        data = self.folder.path / "coverage"
         with Part(self.folder.path, "gates") as part:
-            part.note(GatesBegun(limits=tuple(limit.text for limit in gates.limits)))
-            for gate in self._gates():
-                if gate.name in asked:
-                    part.note(*gate.inspect(self.root, gates.paths, files))
+            for found in review.facts(data, self.folder.path.name):
+                part.note(*found)
         return "gates"
-
-    def _gates(self) -> tuple[Gate, ...]:
-        return Complexity(), Security(), Coverage(self.folder.path / "coverage")
 
     def whole(self) -> None:
         """Run every part of the plan."""
