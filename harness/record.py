@@ -190,6 +190,7 @@ class RepeatedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `total` and `connections` are what was asked for; null: what time, or a rate, asks. `server`
     is the answers' header of that name, the lengths are of their bodies; null: nothing answered.
+    `took_s` is until the last answer, which of a rate comes after its time; null: not known.
     """
 
     method: str
@@ -199,6 +200,7 @@ class RepeatedRun(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None
     least_bytes: int | None
     most_bytes: int | None
+    took_s: float | None = None
 
 
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
