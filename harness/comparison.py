@@ -27,8 +27,9 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A finding that the baseline tolerates, in the order in which its line has them.
 
     `occurrence` counts, from 1, findings that are alike but for their line. `value` is what may
-    not grow: a complexity, a number of lines. `since` (ISO 8601), `commit` and `tool` say when
-    and by what it was found, and `reason` why it was accepted later than the others.
+    not grow: a complexity, a number of lines, what an index lacks of 100. `since` (ISO 8601),
+    `commit` and `tool` say when and by what it was found, and `reason` why it was accepted later
+    than the others.
     """
 
     path: str

@@ -291,15 +291,20 @@ class Part:
 
     def __enter__(self) -> Part:
         python = ".".join(map(str, sys.version_info[:3]))
-        self.note(Begun(part=self.name, at=_now(), python=python, pid=os.getpid()))
+        self.note(Begun(part=self.name, at=_now(), python=python, pid=os.getpid(), **self._run()))
         return self
 
+    def _run(self) -> dict[str, str]:
+        """Return the run that this is evidence of, and its code's hash, where the folder tells."""
+        with contextlib.suppress(EvidenceError):
+            identity = RunFolder(self.path.parent).identity
+            return {"run": identity.run_id, "tree": identity.environment.tree}
+        return {}
+
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
+        self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         try:
             if isinstance(error, HarnessError):
                 self.note(problem(error))

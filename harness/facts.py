@@ -11,18 +11,34 @@ from typing import Literal
 import msgspec
 
 from harness.comparison import Baseline, Before, Changed, Site
+from harness.inspection import (
+    Block,
+    Churn,
+    Covered,
+    GatesBegun,
+    Inspected,
+    Maintained,
+    Suppression,
+    Weakness,
+)
 from harness.snapshot import Snapshot
 
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 
 
 class Begun(msgspec.Struct, tag="begun", frozen=True, kw_only=True):
-    """A part began. `python` is the interpreter's version, `at` ISO 8601 in UTC."""
+    """A part began. `python` is the interpreter's version, `at` ISO 8601 in UTC.
+
+    `run` and `tree` are the run that it is evidence of and the hash of that run's code; empty
+    where the folder is none of a run.
+    """
 
     part: str
     at: str
     python: str
     pid: int
+    run: str = ""
+    tree: str = ""
 
 
 class Ended(msgspec.Struct, tag="ended", frozen=True, kw_only=True):
@@ -237,65 +253,6 @@ class StockRan(msgspec.Struct, tag="stock", frozen=True, kw_only=True):
     failures: int
 
 
-class GatesBegun(msgspec.Struct, tag="gates", frozen=True, kw_only=True):
-    """What the gates were asked to keep to: the limits' texts."""
-
-    limits: tuple[str, ...]
-
-
-class NotChecked(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that a gate could not check, and why. `slug` as in ``docs/messages.md``."""
-
-    path: str
-    slug: str
-    reason: str
-
-
-class Inspected(msgspec.Struct, tag="inspected", frozen=True, kw_only=True):
-    """What one gate looked at. Paths are relative to the project, with forward slashes."""
-
-    gate: str
-    tool: str
-    paths: tuple[str, ...]
-    inventory: int
-    checked: tuple[str, ...]
-    not_checked: tuple[NotChecked, ...]
-    duration_s: float
-
-
-class Block(msgspec.Struct, tag="block", frozen=True, kw_only=True):
-    """A function at any depth, or a module's own level, and its cyclomatic complexity."""
-
-    path: str
-    line: int
-    name: str
-    complexity: int
-
-
-class Weakness(msgspec.Struct, tag="weakness", frozen=True, kw_only=True):
-    """One issue of Bandit's. Levels are Bandit's: ``low``, ``medium``, ``high``."""
-
-    path: str
-    line: int
-    rule: str
-    severity: str
-    confidence: str
-    message: str
-    suppressed: bool
-
-
-class Covered(msgspec.Struct, tag="covered", frozen=True, kw_only=True):
-    """What the functional tests ran of one file: counts, and the lines `missing` and `ran`."""
-
-    path: str
-    statements: int
-    covered: int
-    branches: int
-    covered_branches: int
-    missing: tuple[int, ...]
-    ran: tuple[int, ...] = ()
-
-
 Fact = (
     Begun
     | Ended
@@ -317,7 +274,10 @@ Fact = (
     | GatesBegun
     | Inspected
     | Block
+    | Maintained
     | Weakness
+    | Suppression
+    | Churn
     | Covered
     | Site
     | Baseline

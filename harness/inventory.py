@@ -12,7 +12,11 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from harness.errors import HarnessError, UsageError, nearest
+from harness.inspection import Exclusion
+from harness.objective import matches
 
 _LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__"})
 _SUFFIXES = frozenset({".py", ".pyw"})
@@ -36,6 +40,24 @@ def python_files(root: Path, paths: Sequence[str]) -> tuple[str, ...]:
     root = Path(os.path.abspath(root))
     found = {file for path in paths for file in _asked(root, path) if _is_python(file)}
     return _named(root, found)
+
+
+def parted(
+    files: Sequence[str], exclude: Sequence[Exclusion]
+) -> tuple[tuple[str, ...], tuple[Exclusion, ...]]:
+    """Return the files that are left, and each exclusion with those that it is first to name."""
+    taken: dict[str, list[str]] = {}
+    left: list[str] = []
+    for file in files:
+        first = next((one for one in exclude if matches(one.path, file)), None)
+        (left if first is None else taken.setdefault(first.path, [])).append(file)
+    known = {one.path: one for one in reversed(exclude)}
+    told = tuple(
+        msgspec.structs.replace(one, files=tuple(taken.get(one.path, ())))
+        if known[one.path] is one else one
+        for one in exclude
+    )  # fmt: skip
+    return tuple(left), told
 
 
 def _asked(root: Path, path: str) -> Iterable[Path]:
@@ -198,7 +220,7 @@ def _walked(folder: Path) -> Iterator[Path]:
 
 def _not_listed(error: OSError) -> None:
     raise HarnessError(
-        "gates/unreadable",
+        "gates/unlisted",
         f"the folder cannot be listed: {error.strerror}",
         where=str(error.filename),
         next_step="make it readable, or name paths beside it",

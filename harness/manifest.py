@@ -14,6 +14,7 @@ from harness.demand import Load, load_of, warmed
 from harness.document import Document
 from harness.errors import PlanError, UsageError, nearest
 from harness.grant import Grant
+from harness.inspection import Exclusion
 from harness.manners import Manners, parse_host, parse_rate
 from harness.objective import Family, Objective, parse_objective
 from harness.pace import parse_duration, parse_pace
@@ -24,6 +25,7 @@ from harness.plan import (
     Service,
     StandIn,
     Tests,
+    excluded,
     gates_of,
     placeholders,
     target_variable,
@@ -31,6 +33,7 @@ from harness.plan import (
 from harness.routes import place_of
 from harness.secret import Variable
 from harness.table import (
+    ExcludeTable,
     GatesTable,
     LoadTable,
     ProfileTable,
@@ -64,11 +67,9 @@ def parse_plan(text: str, source: str, today: date | None = None) -> Plan:
     for key in document.tables:
         if key not in _SECTIONS:
             raise document.error(
-                "plan/unknown-key",
-                f"unknown key {key!r} in the top level",
-                [key],
+                "plan/unknown-key", f"unknown key {key!r} in the top level", [key],
                 nearest(key, _SECTIONS),
-            )
+            )  # fmt: skip
     return _Reader(document, today or datetime.now(UTC).date()).plan()
 
 
@@ -182,11 +183,9 @@ class _Reader:
             parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
             raise self.document.error(
-                "plan/origin",
-                f"cannot read the origin {found.origin!r}",
-                [*path, "origin"],
+                "plan/origin", f"cannot read the origin {found.origin!r}", [*path, "origin"],
                 "write scheme and host, as in 'https://api.example.org'",
-            )
+            )  # fmt: skip
         origin = found.origin.rstrip("/")
         max_age = None
         if found.max_age is not None:
@@ -277,7 +276,16 @@ class _Reader:
         found = self.document.read(self.document.tables["gates"], GatesTable, ["gates"])
         self._not_empty(found.paths, ["gates", "paths"])
         self._not_empty(found.limits, ["gates", "limits"])
-        made: Gates = self._parsed(["gates", "limits"], lambda: gates_of(found.paths, found.limits))
+        raw = enumerate(found.exclude)
+        exclude = tuple(self._exclusion(one, ["gates", "exclude", n]) for n, one in raw)
+        parse = partial(gates_of, found.paths, found.limits, exclude)
+        made: Gates = self._parsed(["gates", "limits"], parse)
+        return made
+
+    def _exclusion(self, raw: Any, path: list[str | int]) -> Exclusion:
+        found = self.document.read(raw, ExcludeTable, path)
+        where = self.document.where(path)
+        made: Exclusion = self._parsed(path, partial(excluded, found.path, found.reason, where))
         return made
 
     def _not_empty(self, values: tuple[Any, ...], path: list[str]) -> None:

@@ -3,7 +3,8 @@
     objective = [scope] indicator op limit ["in every" duration]
     scope     = scenario [quoted step] | quoted step | path pattern
     indicator = p50 … p99.9 | mean | max | rate | failures | completed | 4xx | 5xx | bytes
-              | complexity.max | complexity.average | security.high … | coverage.lines …
+              | complexity.max | complexity.average | maintainability.min | security.high …
+              | coverage.lines … | suppressions | suppressions.blanket | suppressions.unreasoned
               | blocking.max | leaked.descriptors | leaked.tasks | leaked.sessions
               | coroutines.unawaited | secrets.shown
     op        = < | <= | > | >= | ==
@@ -47,6 +48,7 @@ _OPERATORS: dict[str, Callable[[Fraction, Fraction], bool]] = {
 }
 
 _LATENCY, _RATE, _SHARE, _SIZE = ("ms", "s"), ("/s",), ("", "%"), ("B", "KiB", "MiB")
+_LEVELS = ("high", "medium", "low")
 _UNITS: dict[Family, dict[str, tuple[str, ...]]] = {
     Family.LOAD: {
         "p50": _LATENCY,
@@ -72,6 +74,15 @@ _UNITS: dict[Family, dict[str, tuple[str, ...]]] = {
         "coverage.lines": ("%",),
         "coverage.branches": ("%",),
         "coverage.changed": ("%",),
+        "maintainability.min": ("",),
+        "suppressions": ("",),
+        "suppressions.blanket": ("",),
+        "suppressions.unreasoned": ("",),
+        **{
+            f"security.{severity}.{confidence}": ("",)
+            for severity in _LEVELS
+            for confidence in _LEVELS
+        },
     },
     Family.TEST: {
         "blocking.max": _LATENCY,

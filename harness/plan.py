@@ -14,6 +14,7 @@ from fractions import Fraction
 from harness.demand import Load
 from harness.errors import UsageError, nearest
 from harness.grant import Grant
+from harness.inspection import Exclusion
 from harness.manners import Manners
 from harness.objective import Family, Objective, parse_objective
 from harness.secret import Variable
@@ -93,10 +94,11 @@ class Tests:
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The code to inspect, and the limits that it must keep to."""
+    """The code to inspect, the limits that it must keep to, and what is left out of it."""
 
     paths: tuple[str, ...]
     limits: tuple[Objective, ...]
+    exclude: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +277,25 @@ class Plan:
         )
 
 
-def gates_of(paths: tuple[str, ...], limits: tuple[str, ...] = DEFAULT_LIMITS) -> Gates:
+def excluded(path: str, reason: str, where: str) -> Exclusion:
+    """Make an exclusion. Raises UsageError for one that says nothing."""
+    for key, value in {"path": path, "reason": reason}.items():
+        if not value.strip():
+            raise UsageError(
+                "plan/exclude",
+                f"an exclusion makes no sense: its {key} is empty",
+                next_step="name a pattern of paths, as 'vendor/*', and say why",
+            )
+    return Exclusion(path=path, reason=reason, where=where)
+
+
+def gates_of(
+    paths: tuple[str, ...],
+    limits: tuple[str, ...] = DEFAULT_LIMITS,
+    exclude: tuple[Exclusion, ...] = (),
+) -> Gates:
     """Make the gates' share of a plan."""
-    return Gates(paths, tuple(parse_objective(text, Family.GATE) for text in limits))
+    return Gates(paths, tuple(parse_objective(text, Family.GATE) for text in limits), exclude)
 
 
 def watched(limits: Iterable[Objective]) -> tuple[Objective, ...]:

@@ -17,17 +17,13 @@ from harness.changes import Changes
 from harness.comparison import Accepted, Baseline
 from harness.errors import UsageError
 from harness.evidence import Identity
-from harness.facts import Block, Fact, GatesBegun, Surprise
-from harness.gates import Gate
-from harness.gates.complexity import Complexity
-from harness.gates.coverage import Coverage
-from harness.gates.security import Security
+from harness.facts import Fact, Surprise
 from harness.gates.site import befores, sites
-from harness.inventory import python_files
+from harness.inspection import Block
 from harness.judge.accepted import Proposal
 from harness.judge.gates import tolerance_of
 from harness.objective import Objective
-from harness.plan import Gates
+from harness.review import Review
 
 _MOST_TOLD = 20
 
@@ -48,22 +44,20 @@ class Ratchet:
     new_only: str = ""
 
     def inspected(
-        self, root: Path, gates: Gates, data: Path, identity: Identity
-    ) -> Iterator[Sequence[Fact]]:
+        self, review: Review, data: Path, identity: Identity
+    ) -> Iterator[Sequence[Fact]]:  # fmt: skip
         """Yield what is asked, what each gate finds and what to judge that by.
 
         `data` holds the run's coverage. Raises UsageError and HarnessError as the others do.
         """
-        yield [GatesBegun(limits=tuple(limit.text for limit in gates.limits))]
-        files = python_files(root, gates.paths)
-        changes = self.changes(root, files)
-        asked = {limit.indicator.partition(".")[0] for limit in gates.limits}
-        found: list[Fact] = []
-        every: tuple[Gate, ...] = (Complexity(), Security(), Coverage(data))
-        for gate in (one for one in every if one.name in asked):
-            found += (noted := gate.inspect(root, gates.paths, files))
+        every = review.facts(data, identity.run_id)
+        found = list(asked := next(every))
+        yield asked
+        changes = self.changes(review.root, review.files)
+        for noted in every:
+            found += noted
             yield noted
-        yield list(self.facts(root, gates.limits, found, changes, identity))
+        yield list(self.facts(review.root, review.gates.limits, found, changes, identity))
 
     def changes(self, root: Path, files: Sequence[str]) -> Changes | None:
         """Return what was added to `files`, where only that is to be judged.

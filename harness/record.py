@@ -10,7 +10,8 @@ import msgspec
 
 from harness.errors import EvidenceError
 from harness.evidence import UNREADABLE, Environment
-from harness.facts import Exchanged, NotChecked, TestOutcome
+from harness.facts import Exchanged, TestOutcome
+from harness.inspection import NotChecked
 from harness.snapshot import HistogramFact
 from harness.verdict import Finding, Outcome
 
@@ -189,6 +190,7 @@ class RepeatedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     `total` and `connections` are what was asked for; null: what time, or a rate, asks. `server`
     is the answers' header of that name, the lengths are of their bodies; null: nothing answered.
+    `took_s` is until the last answer, which of a rate comes after its time; null: not known.
     """
 
     method: str
@@ -198,6 +200,7 @@ class RepeatedRun(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None
     least_bytes: int | None
     most_bytes: int | None
+    took_s: float | None = None
 
 
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +241,8 @@ class GateRow(msgspec.Struct, frozen=True, kw_only=True):
     """One limit of a gate. `checked` counts files; `findings` those beyond the limit.
 
     `accepted` counts those beyond it that the baseline tolerates; they are none of `findings`.
+    The limit was judged without the files that were `waived`, or `excluded` by the plan. `remark`
+    tells what the tool itself would say of `measured`, where that is something else.
     """
 
     name: str
@@ -252,6 +257,77 @@ class GateRow(msgspec.Struct, frozen=True, kw_only=True):
     not_checked: list[NotChecked]
     findings: int
     accepted: int = 0
+    waived: int = 0
+    excluded: int = 0
+    remark: str = ""
+
+
+class InspectionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What one gate did, and how many files it was given and `checked`.
+
+    `configuration` is the hash of what its tool was told, `content` of the names and bytes of the
+    files that it checked.
+    """
+
+    gate: str
+    tool: str
+    python: str
+    configuration: str
+    content: str
+    inventory: int
+    checked: int
+    not_checked: int
+    duration_s: float
+
+
+class SuppressionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A comment that hides something, or an exclusion of the plan, with its place.
+
+    `kind` is ``nosec``, ``no cover``, ``no branch`` or ``exclude``; `rules` what it names and
+    `hides` what a ``nosec`` does hide now; `files` how many an exclusion takes out.
+    """
+
+    kind: str
+    where: str
+    rules: list[str]
+    hides: list[str]
+    blanket: bool
+    reason: str
+    files: int = 1
+
+
+class MaintainabilityRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Radon's index of one file, 0 to 100, and its letter; null where it has nothing to go by."""
+
+    path: str
+    index: float | None
+    letter: str
+
+
+class Hotspot(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that is complex, not run by tests and often changed: the product is `score`.
+
+    `complexity` is that of all its functions together and `worst` the most complex one's place;
+    `uncovered` the share of its statements that no functional test ran, null where that is not
+    known, as 1; `commits` how many changed it in the last `days`.
+    """
+
+    path: str
+    worst: str
+    complexity: int
+    uncovered: float | None
+    commits: int
+    days: int
+    score: float
+
+
+class Code(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates show beside their limits. `hotspots` is null where there is no history."""
+
+    inspections: list[InspectionRow]
+    suppressions: list[SuppressionRow]
+    maintainability: list[MaintainabilityRow]
+    hotspots: list[Hotspot] | None
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,6 +348,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     loads: list[LoadRun]
     gates: list[GateRow]
     notices: list[Notice] = []
+    code: Code | None = None
 
     def to_json(self) -> bytes:
         """Write the record as indented JSON."""

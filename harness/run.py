@@ -33,7 +33,7 @@ from harness.evidence import (
 )
 from harness.facts import Fact, Problem, PytestEnded, Tested
 from harness.gates.coverage import measured
-from harness.inventory import files, python_files
+from harness.inventory import files
 from harness.judge.whole import fold
 from harness.load.drive import drive, pace_text
 from harness.load.stock import run_stock
@@ -41,6 +41,7 @@ from harness.plan import Gates, Plan, Service, target_variable
 from harness.ratchet import Ratchet
 from harness.record import Record
 from harness.render import html, text
+from harness.review import Review
 from harness.rig import Rig, rigged, starting
 from harness.secret import redacted
 from harness.target import Target, TargetKind
@@ -110,7 +111,8 @@ class Run:
         argv = _plain(module)
         if code := self._measured(target):
             data = self.folder.path / "coverage"
-            argv = measured(module, data=data, part=part, root=self.root, files=code)
+            run = self.folder.identity.run_id
+            argv = measured(module, data=data, part=part, root=self.root, files=code, run=run)
         with contextlib.ExitStack() as closing:
             log = self.folder.path / "logs" / f"{part}.log"
             output = sys.stderr.buffer if aloud else closing.enter_context(log.open("wb"))
@@ -144,7 +146,7 @@ class Run:
         gates = self.plan.gates
         if gates is None or "gates" not in self.folder.identity.asked:
             return ()
-        return () if target.kind is TargetKind.LIVE else python_files(self.root, gates.paths)
+        return () if target.kind is TargetKind.LIVE else Review.of(self.root, gates).files
 
     def _redact(self, log: Path) -> None:
         """Take the secrets out of what pytest printed, or all of it where there is no room."""
@@ -278,10 +280,11 @@ class Run:
         What is found is compared as `ratchet` says; else with the baseline, if there is one.
         """
         self.say(f"gates: {', '.join(gates.paths)}")
-        ratchet = ratchet or Ratchet(file_of(self.plan_file, self.root), self.say)
+        review = Review.of(self.root, gates)
         data = self.folder.path / "coverage"
+        ratchet = ratchet or Ratchet(file_of(self.plan_file, self.root), self.say)
         with Part(self.folder.path, "gates") as part:
-            for noted in ratchet.inspected(self.root, gates, data, self.folder.identity):
+            for noted in ratchet.inspected(review, data, self.folder.identity):
                 part.note(*noted)
         return "gates"
 

@@ -74,6 +74,14 @@ class GatesTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     paths: tuple[str, ...]
     limits: tuple[str, ...] = DEFAULT_LIMITS
+    exclude: list[Any] = []
+
+
+class ExcludeTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[gates.exclude]]``."""
+
+    path: str
+    reason: str
 
 
 class WaiverTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

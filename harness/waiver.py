@@ -1,7 +1,8 @@
 """Waivers: bad evidence that a project tolerates for a while, with a reason and an end.
 
-Only a FAIL can be waived: there is evidence, and somebody answers for it. An UNKNOWN, such as
-``evidence/incomplete``, is no evidence at all, and no reason makes evidence of it.
+A FAIL can be waived: there is evidence, and somebody answers for it. An UNKNOWN, such as
+``evidence/incomplete``, is no evidence at all, and no reason makes evidence of it; but for a
+file that a gate could not check (`UNCHECKED`), which is then left out of what is judged.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from harness.verdict import Finding, Outcome, Waived
 
 MOST_DAYS = 180
 """How far ahead a waiver may end: longer, and nobody remembers why."""
+
+UNCHECKED = frozenset({"gates/not-parsed", "gates/unreadable", "gates/tool-error"})
+"""What is found of a single file that a gate could not check."""
 
 _SLUG = re.compile(r"[a-z0-9-]+/[\w.-]+\Z")
 _LINE = re.compile(r":\d+\Z")
@@ -40,7 +44,7 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether a finding is meant, its place with or without a line, whenever."""
         places = (finding.where, _LINE.sub("", finding.where))
         return (
-            finding.outcome is Outcome.FAIL
+            _can_be_waived(finding)
             and finding.slug == self.slug
             and any(fnmatch.fnmatchcase(place, self.path) for place in places)
         )
@@ -67,6 +71,17 @@ def checked(waiver: Waiver, today: date) -> Waiver:
 
 def _refusal(said: str, next_step: str) -> UsageError:
     return UsageError("plan/waiver", f"a waiver makes no sense: {said}", next_step=next_step)
+
+
+def _can_be_waived(finding: Finding) -> bool:
+    return finding.outcome is Outcome.FAIL or (
+        finding.outcome is Outcome.UNKNOWN and finding.slug in UNCHECKED
+    )
+
+
+def tolerated(finding: Finding, waivers: Iterable[Waiver], today: date) -> bool:
+    """Tell whether a waiver that has not ended covers a finding."""
+    return any(waiver.covers(finding) and today <= waiver.until for waiver in waivers)
 
 
 def applied(

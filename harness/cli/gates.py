@@ -88,4 +88,4 @@ def _asked(plan: Plan, paths: tuple[str, ...], limits: tuple[str, ...]) -> Gates
         must_exist(name, "gates/no-path")
     planned = plan.gates or gates_of((), DEFAULT_LIMITS)
     texts = limits or tuple(limit.text for limit in planned.limits)
-    return gates_of(paths or planned.paths, texts)
+    return gates_of(paths or planned.paths, texts, planned.exclude)

@@ -8,14 +8,19 @@ analysed is such a reason and no exception.
 from __future__ import annotations
 
 import ast
+import json
 import platform
 import stat
+import time
 import warnings
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from harness.facts import Fact, NotChecked
+from harness.evidence import tree_hash
+from harness.facts import Fact
+from harness.inspection import Inspected, NotChecked
 
 
 class Gate(Protocol):
@@ -29,6 +34,32 @@ class Gate(Protocol):
     def inspect(self, root: Path, paths: Sequence[str], files: Sequence[str]) -> list[Fact]:
         """Look at `files`, the inventory below `paths`, all of them relative to `root`."""
         ...
+
+
+def account(
+    gate: str, tool: str, configuration: str, root: Path, paths: Sequence[str],
+    files: Sequence[str], lost: Sequence[NotChecked], began: float,
+) -> Inspected:  # fmt: skip
+    """Account for every file: checked are those that are not `lost`. `began` is monotonic."""
+    left_out = {entry.path for entry in lost}
+    checked = tuple(path for path in files if path not in left_out)
+    return Inspected(
+        gate=gate,
+        tool=tool,
+        paths=tuple(paths),
+        inventory=len(files),
+        checked=checked,
+        not_checked=tuple(lost),
+        duration_s=time.monotonic() - began,
+        python=platform.python_version(),
+        configuration=configuration,
+        content=tree_hash(root, checked),
+    )
+
+
+def fingerprint(told: Any) -> str:
+    """Hash what a tool was told, in JSON's words."""
+    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def content(root: Path, path: str) -> bytes | NotChecked:

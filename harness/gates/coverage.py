@@ -16,11 +16,16 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.facts import Covered, Fact, Inspected, NotChecked
-from harness.gates import parsed, tool_error, writable
+import msgspec
+
+from harness.evidence import RunFolder
+from harness.facts import Fact
+from harness.gates import account, content, fingerprint, parsed, tool_error, writable
+from harness.inspection import Covered, NotChecked
 
 if TYPE_CHECKING:
     import coverage  # where it is needed: whoever starts pytest only names it
@@ -28,14 +33,27 @@ if TYPE_CHECKING:
 _PREFIX = ".coverage."
 
 
+_NOTE = "code-"
+
+
+class _Code(msgspec.Struct, frozen=True):
+    """What was about to be measured: in which run, and the hash of each file's content."""
+
+    run: str
+    files: dict[str, str]
+
+
 def measured(
-    module: Sequence[str], *, data: Path, part: str, root: Path, files: Iterable[str]
+    module: Sequence[str], *, data: Path, part: str, root: Path, files: Sequence[str], run: str = ""
 ) -> list[str]:
     """Return the command that runs ``python -m module…`` and measures `files`, threads included.
 
     It leaves a file in the folder `data`, named after `part` and of its own for each process,
-    so that nothing is overwritten. Killed, it leaves none.
+    so that nothing is overwritten. Killed, it leaves none. What the files are now, and in which
+    `run`, is noted there, since evidence of other code is none. Raises EvidenceError.
     """
+    code = _Code(run, _hashes(root, files))
+    RunFolder(data).write(f"{_NOTE}{part}.json", msgspec.json.encode(code))
     concurrency = ["thread"]
     if importlib.util.find_spec("greenlet"):
         concurrency.append("greenlet")  # else lines after SQLAlchemy's awaits are lost
@@ -49,6 +67,11 @@ def measured(
         f"--concurrency={','.join(concurrency)}",
         "-m", *module,
     ]  # fmt: skip
+
+
+def _hashes(root: Path, files: Iterable[str]) -> dict[str, str]:
+    found = ((path, content(root, path)) for path in files)
+    return {path: sha256(one).hexdigest() for path, one in found if isinstance(one, bytes)}
 
 
 def _patterns(root: Path, files: Iterable[str]) -> list[str]:
@@ -67,9 +90,13 @@ def _patterns(root: Path, files: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The gate that finds a `Covered` for every file. `data` is the folder `measured` wrote to."""
+    """The gate that finds a `Covered` for every file. `data` is the folder `measured` wrote to.
+
+    Data of another run than `run` is no evidence, and none of a file that has changed since.
+    """
 
     data: Path
+    run: str = ""
     name: str = "coverage"
 
     def inspect(self, root: Path, paths: Sequence[str], files: Sequence[str]) -> list[Fact]:
@@ -79,15 +106,9 @@ class Coverage:
         began = time.monotonic()
         found = self._covered(root, files)
         covered = [fact for fact in found if isinstance(fact, Covered)]
-        inspected = Inspected(
-            gate=self.name,
-            tool=f"coverage {coverage.__version__}",
-            paths=tuple(paths),
-            inventory=len(files),
-            checked=tuple(fact.path for fact in covered),
-            not_checked=tuple(fact for fact in found if isinstance(fact, NotChecked)),
-            duration_s=time.monotonic() - began,
-        )
+        lost = [fact for fact in found if isinstance(fact, NotChecked)]
+        tool, told = f"coverage {coverage.__version__}", fingerprint(_excluding())
+        inspected = account(self.name, tool, told, root, paths, files, lost, began)
         return [inspected, *covered]
 
     def _covered(self, root: Path, files: Sequence[str]) -> list[Covered | NotChecked]:
@@ -105,8 +126,12 @@ class Coverage:
                 data_file=str(Path(scratch, "combined")), config_file=False, messages=False
             )
             try:
+                changed = _changed(_codes(sources, self.run), root, files)
                 _combine(combined, sources)
-                return [_count(combined, root, path) for path in files]
+                found = [_count(combined, root, path) for path in files]
+                return [
+                    changed.get(one.path, one) if isinstance(one, Covered) else one for one in found
+                ]
             except _Damaged as error:
                 return _none_checked(files, "coverage/bad-data", str(error))
             finally:
@@ -126,6 +151,38 @@ def _data_files(folder: Path) -> list[Path]:
     )
 
 
+def _codes(sources: Iterable[Path], run: str) -> list[_Code]:
+    """Read of which code each data file is. Raises _Damaged where that is not known."""
+    codes = {}
+    for source in sources:
+        notes = [note for note in source.parent.glob(f"{_NOTE}*.json") if _is_of(note, source)]
+        try:
+            (note,) = notes
+            codes[note] = msgspec.json.decode(note.read_bytes(), type=_Code)
+        except (ValueError, OSError, RecursionError):
+            raise _Damaged(f"{source.name}: nothing says of which code it is") from None
+        if codes[note].run != run:
+            raise _Damaged(f"{source.name}: it is of another run, {codes[note].run}")
+    return list(codes.values())
+
+
+def _is_of(note: Path, source: Path) -> bool:
+    part = note.name.removeprefix(_NOTE).removesuffix(".json")
+    return source.name.startswith(f"{_PREFIX}{part}.")
+
+
+def _changed(codes: Sequence[_Code], root: Path, files: Sequence[str]) -> dict[str, NotChecked]:
+    """Find the files that are not what they were when the tests ran."""
+    now = _hashes(root, files)
+    return {
+        path: NotChecked(
+            path=path, slug="coverage/other-code", reason="it has changed since the tests ran"
+        )
+        for path, found in now.items()
+        if any(code.files.get(path) != found for code in codes)
+    }
+
+
 def _combine(combined: coverage.Coverage, sources: Iterable[Path]) -> None:
     """Add up data files, which stay. One at a time: several at once, a bad one is skipped."""
     from coverage.exceptions import CoverageException
@@ -138,6 +195,13 @@ def _combine(combined: coverage.Coverage, sources: Iterable[Path]) -> None:
             raise _Damaged(f"{source.name}: {error}") from None
 
 
+def _excluding() -> list[str]:
+    """Return the patterns of what coverage.py leaves out."""
+    import coverage
+
+    return [str(one) for one in coverage.Coverage(config_file=False).get_exclude_list()]
+
+
 def _none_checked(files: Iterable[str], slug: str, reason: str) -> list[Covered | NotChecked]:
     return [NotChecked(path=path, slug=slug, reason=writable(reason)) for path in files]
 
@@ -148,7 +212,7 @@ def _count(combined: coverage.Coverage, root: Path, path: str) -> Covered | NotC
         return tree
     place = os.path.realpath(root / path)
     try:
-        _, statements, _, missing, _ = combined.analysis2(place)
+        _, statements, excluded, missing, _ = combined.analysis2(place)
         branches = combined.branch_stats(place).values()
     except Exception as error:
         return tool_error(path, error)
@@ -160,4 +224,5 @@ def _count(combined: coverage.Coverage, root: Path, path: str) -> Covered | NotC
         covered_branches=sum(taken for _, taken in branches),
         missing=tuple(missing),
         ran=tuple(sorted({*statements} - {*missing})),
+        excluded=len(excluded),
     )

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.facts import Fact, Inspected, NotChecked, Weakness
-from harness.gates import content, parsed, tool_error, writable
+from harness.facts import Fact
+from harness.gates import account, content, fingerprint, parsed, tool_error, writable
+from harness.inspection import NotChecked, Weakness
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +31,15 @@ class Security:
     def inspect(self, root: Path, paths: Sequence[str], files: Sequence[str]) -> list[Fact]:
         """Look for issues. A file in which one of Bandit's tests failed is not checked."""
         began = time.monotonic()
-        with _undisturbed():
-            version, weaknesses, not_checked = _scanned(root, files)
-        left_out = {entry.path for entry in not_checked}
-        inspected = Inspected(
-            gate=self.name,
-            tool=f"bandit {version}",
-            paths=tuple(paths),
-            inventory=len(files),
-            checked=tuple(path for path in files if path not in left_out),
-            not_checked=tuple(not_checked),
-            duration_s=time.monotonic() - began,
-        )
+        with undisturbed():
+            version, rules, weaknesses, not_checked = _scanned(root, files)
+        tool, told = f"bandit {version}", fingerprint(sorted(rules))
+        inspected = account(self.name, tool, told, root, paths, files, not_checked, began)
         return [inspected, *weaknesses]
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keep Bandit quiet, and put back what it changes: its logger, warnings, Ctrl-C."""
     logger = logging.getLogger("bandit")
     level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
@@ -70,6 +63,7 @@ def _undisturbed() -> Iterator[None]:
 class _Scan:
     """What one run of Bandit did; paths as in the inventory.
 
+    `rules` are Bandit's that it had, `comments` the rules that each ``nosec`` names, by its line.
     `done` are those whose visit came to its end: should a later Bandit go another way than
     through `_manager`, they are none, and nothing counts as checked.
     """
@@ -78,9 +72,13 @@ class _Scan:
     issues: dict[str, list[Any]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    rules: set[str] = field(default_factory=set)
+    comments: dict[str, dict[int, set[str]]] = field(default_factory=dict)
 
 
-def _scanned(root: Path, files: Sequence[str]) -> tuple[str, list[Weakness], list[NotChecked]]:
+def _scanned(
+    root: Path, files: Sequence[str]
+) -> tuple[str, set[str], list[Weakness], list[NotChecked]]:
     from bandit import __version__  # not at the top: it takes a third of a second
 
     # Bandit opens whatever it is given, and would wait for what comes out of a pipe.
@@ -89,12 +87,12 @@ def _scanned(root: Path, files: Sequence[str]) -> tuple[str, list[Weakness], lis
     suspects = [path for path in found.issues if _mentions_nosec(root / path)]
     kept = _scan(root, suspects, ignore_nosec=False)
     weaknesses = [
-        _weakness(path, issue, suppressed=suppressed)
+        _weakness(path, issue, kept.comments.get(path, {}) if suppressed else None)
         for path, issues in found.issues.items()
         for issue, suppressed in _marked(issues, kept, path)
     ]
     not_checked = [_not_checked(root, path, found) for path in files if _is_lost(path, found)]
-    return __version__, weaknesses, not_checked
+    return __version__, found.rules, weaknesses, not_checked
 
 
 def _mentions_nosec(file: Path) -> bool:
@@ -113,6 +111,7 @@ def _scan(root: Path, files: Sequence[str], *, ignore_nosec: bool) -> _Scan:
     if not manager.b_ts.tests:  # its tests are entry points, which an odd install may lack
         scan.skipped = dict.fromkeys(files, "Bandit has no tests in this installation")
         return scan
+    scan.rules = {test._test_id for tests in manager.b_ts.tests.values() for test in tests}
     manager.files_list = list(names)
     manager.run_tests()
     scan.skipped = {names[name]: str(reason) for name, reason in manager.get_skipped()}
@@ -138,6 +137,9 @@ def _manager(scan: _Scan, names: dict[str, str], config: Any, ignore_nosec: bool
             score = visitor.process(data)
             self.results.extend(visitor.tester.results)
             scan.done.add(names[fname])
+            scan.comments[names[fname]] = {
+                line: set(rules) for line, rules in nosec.items() if rules is not None
+            }
             return score
 
     return Manager(config, "file", ignore_nosec=ignore_nosec)
@@ -181,7 +183,16 @@ def _without_secret(issue: Any) -> str:
     return text.partition(":")[0] if issue.test_id in _QUOTES_SECRETS else text
 
 
-def _weakness(path: str, issue: Any, *, suppressed: bool) -> Weakness:
+def _hiding(issue: Any, comments: dict[int, set[str]]) -> tuple[int, bool]:
+    """Return the line of the comment that hides an issue, and whether it does not name its rule."""
+    lines = [line for line in (int(issue.lineno or 0), *issue.linerange) if line in comments]
+    named = [line for line in lines if issue.test_id in comments[line]]
+    return (named or lines or [0])[0], not named
+
+
+def _weakness(path: str, issue: Any, comments: dict[int, set[str]] | None) -> Weakness:
+    """Take down an issue. `comments` are its file's ``nosec``; None: it is not suppressed."""
+    comment, blanket = (0, False) if comments is None else _hiding(issue, comments)
     return Weakness(
         path=path,
         line=int(issue.lineno or 0),
@@ -189,5 +200,7 @@ def _weakness(path: str, issue: Any, *, suppressed: bool) -> Weakness:
         severity=issue.severity.lower(),
         confidence=issue.confidence.lower(),
         message=writable(_without_secret(issue)),
-        suppressed=suppressed,
+        suppressed=comments is not None,
+        comment=comment,
+        blanket=blanket,
     )

@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.comparison import Before, Site
-from harness.facts import Block, Covered, Fact, NotChecked
+from harness.facts import Fact
 from harness.fingerprint import Anatomy
 from harness.gates import parsed
 from harness.gates.complexity import Complexity
+from harness.inspection import Block, Covered, NotChecked
 
 
 def sites(root: Path, facts: Iterable[Fact]) -> Iterator[Site]:

@@ -6,6 +6,7 @@ broken by nothing else is kept. An average has no places, so no baseline holds o
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,8 @@ from msgspec.structs import replace as changed
 
 from harness.baseline import matched
 from harness.comparison import Accepted, Baseline, Changed, Site
-from harness.facts import Fact, Inspected
+from harness.facts import Fact
+from harness.inspection import Inspected
 from harness.judge.narrowed import is_touched
 from harness.objective import Objective
 from harness.record import Notice
@@ -27,8 +29,11 @@ _PLACE = re.compile(r"(?P<path>.*?)(?::(?P<line>\d+))?\Z", re.DOTALL)
 _COUNTED = ("complexity/", "coverage/")
 """Findings that have a number which is worse the greater it is."""
 
-Broken = Sequence[tuple[Objective, Sequence[Finding]]]
-"""The limits that are broken, each with the findings beyond it."""
+_INDEX = "maintainability/limit"
+"""Its number is worse the smaller it is: entries have what it lacks of 100, in whole points."""
+
+Broken = Sequence[tuple[str, Sequence[Finding]]]
+"""The indicators of the limits that are broken, each with the findings beyond it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Tolerance:
         entry = self.baseline.entries[position]
         place = f"{self.baseline.file}:{position + 2}"
         if _is_worse(self.found[finding], entry):
-            told = f"{finding.message}\nworse than the {entry.value} of the baseline ({place})"
+            told = f"{finding.message}\nworse than the {_shown(entry)} of the baseline ({place})"
             return replace(finding, message=told)
         return replace(finding, waiver=Waived(_why(entry), "", place))
 
@@ -115,6 +120,8 @@ class Tolerance:
         ]  # fmt: skip
 
     def _is_asked(self, entry: Accepted) -> bool:
+        if entry.rule == "suppressions/blanket":  # is bad without a limit
+            return True
         own = (limit for limit in self.limits if limit.indicator == entry.indicator)
         return any(limit.covers(entry.path) for limit in own)
 
@@ -184,7 +191,7 @@ class Proposal:
         yield from (f"new: {_named(entry)}{_valued(entry)}" for entry in self.new)
         for word, pairs in (("worse", self.worse), ("better", self.better)):
             for was, now in pairs:
-                yield f"{word}: {_named(now)}{_valued(now)}, was {was.value}"
+                yield f"{word}: {_named(now)}{_valued(now)}, was {_shown(was)}"
         yield from (f"gone: {_named(entry)}" for entry in self.gone)
 
 
@@ -193,11 +200,11 @@ def _identified(facts: Sequence[Fact], broken: Broken) -> dict[Finding, Accepted
     change = next((fact for fact in facts if isinstance(fact, Changed)), None)
     sites = {(fact.path, fact.line): fact for fact in facts if isinstance(fact, Site)}
     places: dict[tuple[str, int, Accepted], list[Finding]] = {}
-    for limit, findings in broken:
+    for indicator, findings in broken:
         for finding in findings:
             path, line = _place(finding)
             site = sites.get((path, 0 if finding.slug.startswith("coverage/") else line))
-            entry = _entry(finding, limit, path, site)
+            entry = _entry(finding, indicator, path, site)
             places.setdefault((path, line, entry), []).append(finding)
     found: dict[Finding, Accepted] = {}
 
@@ -218,15 +225,23 @@ def _place(finding: Finding) -> tuple[str, int]:
     return found["path"], int(found["line"] or 0)
 
 
-def _entry(finding: Finding, limit: Objective, path: str, site: Site | None) -> Accepted:
+def _entry(finding: Finding, indicator: str, path: str, site: Site | None) -> Accepted:
     snippet = site.snippet if site and not finding.symbol else ""
-    counted = finding.measured if finding.slug.startswith(_COUNTED) else None
     return Accepted(
         path=path, rule=finding.slug, symbol=finding.symbol or (site.symbol if site else ""),
         snippet=snippet, occurrence=1,
-        value=None if counted is None else int(counted),
-        indicator=limit.indicator, since="", commit="", tool="",
+        value=_value(finding),
+        indicator=indicator, since="", commit="", tool="",
     )  # fmt: skip
+
+
+def _value(finding: Finding) -> int | None:
+    """Return what may not grow, if there is such a number."""
+    if finding.measured is None:
+        return None
+    if finding.slug == _INDEX:
+        return math.ceil(100 - finding.measured)
+    return int(finding.measured) if finding.slug.startswith(_COUNTED) else None
 
 
 def _numbered(entries: Sequence[Accepted]) -> list[Accepted]:
@@ -255,4 +270,10 @@ def _named(entry: Accepted) -> str:
 
 
 def _valued(entry: Accepted) -> str:
-    return "" if entry.value is None else f", {entry.value}"
+    return "" if entry.value is None else f", {_shown(entry)}"
+
+
+def _shown(entry: Accepted) -> int:
+    """Return an entry's value as its finding has it."""
+    value = entry.value or 0
+    return 100 - value if entry.rule == _INDEX else value

@@ -22,6 +22,7 @@ LASTED = 0.99
 S = TypeVar("S", TallyFact, Failed, Slow)
 
 _MS = 1_000_000
+_SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,27 @@ class Measured:
         lasted_s = self._lasted if self.begun.asked_rate is None else self.seconds
         warm_s = min(lasted_s, self.begun.warm_up_s)
         return (warm_s if self.is_warm_up else lasted_s - warm_s) or 1
+
+    def late_seconds(self, chosen: Iterable[Tally]) -> float:
+        """How much later than they should the `chosen` visits of a rate ended, after its time.
+
+        A target that answers fewer than it is sent ends them after the load's time, each later
+        than the one before. Not late is what takes as long as visits of the load's first half
+        did, or as the fastest, and a second more (in a short load, half of its time).
+        """
+        if self.begun.asked_rate is None or not self.lasted or self.is_warm_up:
+            return 0.0
+        visits = [t for t in chosen if t.response.count]
+        half = [s for s in self.snapshots if s.at_s <= self.seconds / 2]
+        names = {t.scenario for t in visits}
+        early = [
+            t for t in _merged(half) if not t.step and t.scenario.removesuffix(WARM_UP) in names
+        ]
+        longest = max((t.response.max_ns for t in visits), default=0)
+        usual = [t.response.max_ns for t in early]
+        usual += [t.response.min_ns for t in visits]
+        drain_s = min(self._lasted - self.seconds, longest / _SECOND)
+        return max(0.0, drain_s - max(usual, default=0) / _SECOND - min(1.0, self.seconds / 2))
 
     @property
     def _lasted(self) -> float:

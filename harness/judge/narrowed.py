@@ -13,14 +13,15 @@ from dataclasses import replace
 from msgspec.structs import replace as changed
 
 from harness.comparison import Before, Changed, Site
-from harness.facts import Block, Covered, Fact, Inspected
+from harness.facts import Fact
+from harness.inspection import Block, Covered, Inspected
 from harness.judge import Judgement, unknown
 from harness.objective import Objective
 from harness.record import Notice, Omission
 from harness.verdict import Finding
 
 _OF_CHANGES = "coverage.changed"
-_OF_A_WHOLE = ("complexity.average", "coverage.branches")
+_OF_A_WHOLE = ("complexity.average", "coverage.branches", "maintainability.min")
 
 
 def narrowed(

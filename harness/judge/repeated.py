@@ -8,6 +8,7 @@ import msgspec
 
 from harness.facts import Answered, Fact, LoadBegun
 from harness.record import LoadRun, RepeatedRun
+from harness.snapshot import Snapshot
 
 
 def told(run: LoadRun, facts: Sequence[Fact], below: Sequence[Fact]) -> LoadRun:
@@ -22,5 +23,6 @@ def told(run: LoadRun, facts: Sequence[Fact], below: Sequence[Fact]) -> LoadRun:
         server=", ".join(servers) if seen else None,
         least_bytes=min((fact.least_bytes for fact in seen), default=None),
         most_bytes=max((fact.most_bytes for fact in seen), default=None),
+        took_s=max((fact.at_s for fact in below if isinstance(fact, Snapshot)), default=None),
     )  # fmt: skip
     return msgspec.structs.replace(run, repeated=repeated)

@@ -48,7 +48,8 @@ def scope_of(measured: Measured, objective: Objective) -> Scope:
     """Find what an objective speaks of, over the whole run."""
     visits, steps = _chosen(measured.tallies, objective, with_step=False)
     scope = Scope(
-        visits, steps, measured.rate_seconds, measured.lag_p99_ms(), measured.not_started,
+        visits, steps, measured.rate_seconds + measured.late_seconds(visits),
+        measured.lag_p99_ms(), measured.not_started,
         of_others=len(visits) < len(measured.visits),
     )  # fmt: skip
     if objective.scenario is not None and not visits:

@@ -9,10 +9,22 @@ from datetime import date, datetime
 from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
 from harness.facts import Fact, PytestEnded, StubUse
-from harness.judge import Judgement, divergence, functional, gates, load, repeated, stock, unknown
-from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Notice, Omission, Record
+from harness.judge import (
+    Judgement,
+    divergence,
+    functional,
+    gates,
+    load,
+    provenance,
+    repeated,
+    stock,
+    unknown,
+)
+from harness.judge.code import described
+from harness.judge.unchecked import Tolerated
+from harness.record import Code, FunctionalRow, GateRow, LoadRow, LoadRun, Notice, Omission, Record
 from harness.verdict import Finding, Outcome, verdict
-from harness.waiver import applied
+from harness.waiver import applied, tolerated
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,8 @@ class _Folded:
     rows: list[LoadRow] = field(default_factory=list)
     loads: list[LoadRun] = field(default_factory=list)
     gates: list[GateRow] = field(default_factory=list)
+    code: list[Code] = field(default_factory=list)
+    tolerated: Tolerated = lambda finding: False
 
     def take(self, part: str, facts: Facts) -> None:
         """Judge one part. One of which nothing can be said is UNKNOWN, as one that is missing."""
@@ -53,8 +67,9 @@ class _Folded:
         elif part.startswith("molotov-"):
             told = stock.judge(part, found, facts.below(part))
         else:
-            told, limits = gates.judge(part, found)
+            told, limits = gates.judge(part, found, self.tolerated)
             self.gates.extend(limits)
+            self.code.extend(described(found))
         return told
 
 
@@ -71,16 +86,19 @@ def _mute(part: str, facts: Facts) -> Iterator[Finding]:
 def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -> Record:
     """Fold a run's facts into its record: of the `parts` named, or of all that were asked for.
 
-    What a whole run holds beyond what it was asked for is judged, too.
+    What a whole run holds beyond what it was asked for is judged, too. What is not its own is not.
     """
+    facts, strange = provenance.own(identity, facts)
     wanted = dict.fromkeys(identity.asked if parts is None else parts)
     asked = tuple(part for one in wanted for part in facts.parts(one) or (one,))
-    folded = _Folded()
+    day = _day(identity)
+    folded = _Folded(tolerated=lambda one: tolerated(one, identity.waivers, day))
     others = _others(asked, facts) if parts is None else ()
     for part in (*asked, *others):
         folded.take(part, facts)
     judgement = _differing((*asked, *others), facts)  # first: it explains failures of theirs
     judgement.extend(folded.judgement)
+    judgement.findings.extend(strange)
     judgement.extend(_unreadable(facts))
     if identity.whole and parts is None:
         judgement.findings.extend(_unused_stubs(asked, facts))
@@ -112,6 +130,7 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
         loads=folded.loads,
         gates=folded.gates,
         notices=[*judgement.notices, *notices],
+        code=next(iter(folded.code), None),
     )
 
 
@@ -160,7 +179,7 @@ def headline(
 def _is_place(finding: Finding) -> bool:
     """Tell whether it is a place beyond a limit, of which the limit is a finding, too."""
     return finding.outcome is Outcome.FAIL and finding.slug.startswith(
-        ("complexity/", "coverage/", "security/")
+        ("complexity/", "coverage/", "maintainability/", "security/", "suppressions/limit")
     )
 
 
@@ -175,10 +194,16 @@ def _passed(
         noun = "request" if all(run.repeated for run in loads) else "visit"
         said.append(f"{_some(sum(run.visits_started for run in loads), noun)} under load")
     if gate_rows:
-        said.append(f"{_some(len(gate_rows), 'limit')} kept")
+        said.append(f"{_some(len(gate_rows), 'limit')} kept{_without(gate_rows)}")
     if accepted := sum(row.accepted for row in gate_rows):
         said.append(f"{_some(accepted, 'finding')} of the baseline")
     return said
+
+
+def _without(gate_rows: Sequence[GateRow]) -> str:
+    """Say that limits were judged without files that could not be checked."""
+    waived = max(row.waived for row in gate_rows)
+    return f" (without {_some(waived, 'file')} that a waiver names)" if waived else ""
 
 
 def _some(number: int, noun: str) -> str:

@@ -123,7 +123,7 @@ class Repeat:
             session.give_up(
                 TargetError(
                     "target/dead",
-                    f"not one of {self._in_vain} requests was answered; the last one: "
+                    f"not one of {self._in_vain} requests had an answer to its end; the last one: "
                     f"{type(error).__name__} {error}".rstrip(),
                     where=self._url,
                     next_step=_TRUST

@@ -5,6 +5,7 @@ What is not plain (multipart, streamed and compressed bodies, proxies, 100-conti
 
 from __future__ import annotations
 
+import functools
 import json as json_module
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -80,6 +81,11 @@ class Defaults:
         self.dumps = dumps
         self._lines: dict[Headers, bytes] = {}
 
+    @functools.cached_property
+    def public(self) -> Defaults:
+        """What another origin may see of it, to which a redirect leads."""
+        return Defaults([one for one in self.headers.items() if not _is_private(one)], self.dumps)
+
     def lines(self, given: Headers) -> bytes:
         """Return all headers as they are sent, with those `given` in place of others of theirs."""
         found = self._lines.get(given)
@@ -108,7 +114,9 @@ class Defaults:
 class Request:
     """A method, an address, headers beyond the session's own, and a body of some `kind`.
 
-    `ready` is all of it as it is sent, where that is known already.
+    `ready` is all of it as it is sent, where that is known already. `has_strayed`: a redirect led
+    to another origin, so what the session authorizes itself by is no longer sent (as in aiohttp,
+    not even where another one leads back).
     """
 
     method: str
@@ -118,10 +126,12 @@ class Request:
     kind: str = ""
     cookie: str = ""
     ready: bytes = b""
+    has_strayed: bool = False
 
     def encoded(self, defaults: Defaults) -> bytes:
         """Return all of it as it is sent."""
         address = self.address
+        defaults = defaults.public if self.has_strayed else defaults
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n%b" % (
             self.method.encode(), address.path, address.host, defaults.lines(self.headers),
             self._own() if self.cookie or self.body or self.method not in _BODYLESS else b"",
@@ -144,6 +154,7 @@ class Request:
 
     def sent_headers(self, defaults: Defaults) -> CIMultiDictProxy[str]:
         """Return all headers, as a request's info shows them."""
+        defaults = defaults.public if self.has_strayed else defaults
         headers = CIMultiDict({"Host": self.address.host.decode()})
         headers.extend(defaults.merged(self.headers))
         headers.extend(self._own_headers())
@@ -230,9 +241,17 @@ def following(request: Request, status: int, url: URL) -> Request:
     method, body, kind, headers = request.method, request.body, request.kind, request.headers
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, body, kind = "GET", b"", ""
-    if url.origin() != request.address.url.origin():
-        headers = tuple(one for one in headers if one[0].lower() not in _PRIVATE)
-    return Request(method, Address(url, request.address.tls), headers, body, kind)
+    has_strayed = url.origin() != request.address.url.origin()
+    if has_strayed:
+        headers = tuple(one for one in headers if not _is_private(one))
+    return Request(
+        method, Address(url, request.address.tls), headers, body, kind,
+        has_strayed=has_strayed or request.has_strayed,
+    )  # fmt: skip
+
+
+def _is_private(header: tuple[str, str]) -> bool:
+    return header[0].lower() in _PRIVATE
 
 
 def redirect_of(response: Any) -> URL | None:

@@ -23,7 +23,9 @@ def believed(run: LoadRun) -> Iterator[str]:
 
 
 def _generator(run: LoadRun, validity: Validity) -> Iterator[str]:
-    yield f"event loop {figure(run.loop_lag_ms.p99, 'ms')} late (p99)"
+    lag = run.loop_lag_ms
+    late, which = (lag.p99, "p99") if lag.p99 is not None else (lag.max, "max")
+    yield f"event loop {figure(late, 'ms')} late ({which})"
     if validity.cpus:
         shares = ", ".join(figure(100 * cpu, "%") for cpu in validity.cpus)
         yield f"{shares} of a processor" + (" each" if len(validity.cpus) > 1 else "")

@@ -10,7 +10,7 @@ from hashlib import sha256
 from harness.record import Record
 from harness.render import outline
 from harness.render.plain import block, line
-from harness.verdict import Finding, Outcome
+from harness.verdict import Finding, Outcome, Waived
 
 _FILE = (
     r"[^\n:*?]+\.(?:cfg|html|ini|json|jsonl|md|py|pyi|toml|txt|ya?ml)"  # a host's ending is none
@@ -66,9 +66,14 @@ def said(finding: Finding, lines: int, width: int = 400) -> Iterator[str]:
     if compared := outline.comparison(finding):
         yield f"measured {compared[0]}, limit {compared[1]}"
     if finding.waiver is not None:
-        yield f"waived until {line(finding.waiver.until)}: {line(finding.waiver.reason, width)}"
+        yield f"waived {through(finding.waiver)}: {line(finding.waiver.reason, width)}"
     if finding.next_step:
         yield f"next: {line(finding.next_step, width)}"
+
+
+def through(waiver: Waived) -> str:
+    """Say until when a finding is tolerated, or by which line of the baseline."""
+    return f"by {line(waiver.baseline)}" if waiver.baseline else f"until {line(waiver.until)}"
 
 
 class Fingerprints:

@@ -87,6 +87,7 @@ def _page(record: Record, room: Room) -> str:
         tiles=list(_tiles(record)),
         gaps=Capped.of(gaps, room.rows // 2),
         told=[(title, Capped.of(found, room.rows)) for title, found in outline.told(record)],
+        code=[(title, Capped.of(found, room.rows)) for title, found in outline.code(record)],
         bad=[(outcome, found) for outcome, found in bad if found.shown],
         passed=Capped.of(passed, room.rows),
         objectives=Capped.of(outline.objectives(record), room.rows),

@@ -174,7 +174,7 @@ def _test(row: FunctionalRow, case: Case, told: _Told) -> _Case:
 def _with(drawn: _Case, finding: Finding, told: _Told) -> _Case:
     """Put a finding into a case: nothing of one that is PASS."""
     if finding.waiver is not None:
-        why = f"waived until {finding.waiver.until}: {finding.waiver.reason}"
+        why = f"waived {entry.through(finding.waiver)}: {finding.waiver.reason}"
         return replace(
             drawn, element=_SKIPPED, kind=finding.slug, message=why, text=told.text(finding)
         )

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Generic, TypeVar
 
 from harness.histogram import samples_needed
-from harness.record import FunctionalRow, Latency, LoadRow, LoadRun, Omission, Record
+from harness.record import FunctionalRow, Hotspot, Latency, LoadRow, LoadRun, Omission, Record
 from harness.render.figures import MISSING, exact, figure, span
 from harness.verdict import Finding, Outcome
 
@@ -92,8 +92,54 @@ def told(record: Record) -> list[tuple[str, list[str]]]:
         f"{notice.where} ({notice.slug}): {notice.message}".replace("\n", "; ")
         for notice in record.notices
     ]
-    told = (("Waived", waived), ("Of the baseline", accepted), ("Noticed", noticed))
-    return [(title, lines) for title, lines in told if lines]
+    titled = (
+        ("Waived", waived), ("Of the baseline", accepted), ("Noticed", noticed),
+        ("Suppressed", _suppressed(record)),
+    )  # fmt: skip
+    return [(title, lines) for title, lines in titled if lines]
+
+
+def _suppressed(record: Record) -> list[str]:
+    """Tell of each comment that hides something, those that hide an issue first."""
+    rows = [row for row in record.code.suppressions if row.kind != "exclude"] if record.code else []
+    return [
+        f"{row.where}: {row.kind} {', '.join(row.rules)}".rstrip()
+        + (" (names no rule)" if row.blanket else "")
+        + (f", hides {', '.join(row.hides)}" if row.hides else "")
+        + f"; {row.reason or 'no reason given'}"
+        for row in sorted(rows, key=lambda row: not row.hides)
+    ]
+
+
+def code(record: Record) -> list[tuple[str, list[str]]]:
+    """Return headings and lines of what the gates show beside their limits."""
+    if record.code is None:
+        return []
+    hot = [
+        f"{one.path}: {one.complexity} ways (most in {one.worst}), "
+        f"{_not_run(one)}, changed by {plural(one.commits, 'commit')} in {one.days} days"
+        for one in record.code.hotspots or ()
+    ]
+    index = [
+        f"{row.path}: no operator to go by"
+        if row.index is None
+        else f"{row.path}: {figure(row.index)} ({row.letter})"
+        for row in record.code.maintainability
+    ]
+    looked = [
+        f"{one.gate}: {one.tool} on Python {one.python}, {one.checked:,} of "
+        f"{plural(one.inventory, 'file')} in {span(one.duration_s)}; "
+        f"content {one.content}, configuration {one.configuration}"
+        for one in record.code.inspections
+    ]
+    titled = (("Hotspots", hot), ("Maintainability", index), ("Inspected", looked))
+    return [(title, lines) for title, lines in titled if lines]
+
+
+def _not_run(spot: Hotspot) -> str:
+    if spot.uncovered is None:
+        return "coverage not known"
+    return f"{figure(100 * spot.uncovered, '%')} not run"
 
 
 def _first(text: str) -> str:

@@ -50,7 +50,7 @@ def _left(run: LoadRun, repeated: RepeatedRun, row: LoadRow) -> list[tuple[str, 
         ("Document path", line(urlsplit(repeated.url).path or "/", 20)),
         ("Document length", _length(repeated)),
         ("Concurrency level", concurrency),
-        ("Time taken", span(run.duration_s)),
+        ("Time taken", span(repeated.took_s or run.duration_s)),
         ("Complete requests", f"{row.ok:,}{of}"),
         ("Failed requests", count(row.failed)),
     ]
@@ -58,13 +58,14 @@ def _left(run: LoadRun, repeated: RepeatedRun, row: LoadRow) -> list[tuple[str, 
 
 def _right(run: LoadRun, repeated: RepeatedRun, row: LoadRow) -> list[tuple[str, str]]:
     others = sum(times for code, times in row.statuses.items() if code[0] != "2")
-    across = 1000 / row.achieved_rate if row.achieved_rate else None
+    rate = row.sent / repeated.took_s if repeated.took_s else row.achieved_rate
+    across = 1000 / rate if rate else None
     each = across * repeated.connections if across and repeated.connections else None
-    received_s = row.bytes_in * row.achieved_rate / row.sent if row.sent else 0
+    received_s = row.bytes_in * rate / row.sent if row.sent else 0
     return [
         ("Non-2xx responses", count(others)),
-        ("Requests per second", figure(row.achieved_rate)),
-        ("  per minute", figure(60 * row.achieved_rate)),
+        ("Requests per second", figure(rate)),
+        ("  per minute", figure(60 * rate)),
         ("Time per request", figure(each, "ms")),
         ("  across all", figure(across, "ms")),
         ("Bodies received", _size(row.bytes_in)),

@@ -175,7 +175,7 @@ def _result(finding: Finding, rule: int, plan: str, fingerprint: str, lines: int
         "partialFingerprints": {"harnessFinding/v1": fingerprint},
     }
     if finding.waiver is not None:
-        reason = f"{line(finding.waiver.reason, 400)} (until {line(finding.waiver.until)})"
+        reason = f"{line(finding.waiver.reason, 400)} ({entry.through(finding.waiver)})"
         told["suppressions"] = [{"kind": "external", "status": "accepted", "justification": reason}]
     return told
 

@@ -46,6 +46,11 @@ def render(record: Record, *, colour: bool = False) -> str:
         list(_more(loads, "load")),
         _gates(record, paint),
         *(_told(title, lines, paint) for title, lines in outline.told(record)),
+        *(
+            _told(title, lines, paint)
+            for title, lines in outline.code(record)
+            if title == "Hotspots"
+        ),
         _not_checked(record, paint),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

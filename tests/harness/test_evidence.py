@@ -22,6 +22,17 @@ def identity(root: Path) -> Identity:
     )  # fmt: skip
 
 
+def test_a_part_says_of_which_run_and_which_code_it_is(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, identity(tmp_path))
+
+    with Part(folder.path, "gates"):
+        pass
+
+    (begun, _) = folder.facts().by_part["gates"]
+    assert isinstance(begun, facts.Begun)
+    assert (begun.run, begun.tree) == ("r1", "0")
+
+
 def test_a_part_is_read_back_as_it_was_noted(tmp_path: Path) -> None:
     with Part(tmp_path, "gates") as part:
         part.note(SURPRISE)

@@ -8,7 +8,8 @@ import pytest
 
 from harness import inventory
 from harness.errors import HarnessError, UsageError
-from harness.inventory import files, python_files
+from harness.inspection import Exclusion
+from harness.inventory import files, parted, python_files
 
 
 def write(root, *names, text="x = 1\n"):
@@ -246,3 +247,20 @@ def test_a_folder_that_cannot_be_listed_is_an_error_and_not_an_omission(tmp_path
     with pytest.raises(HarnessError, match="cannot be listed") as caught:
         python_files(tmp_path, ["."])
     assert caught.value.exit_code == 2
+
+
+def test_an_exclusion_takes_the_files_that_it_is_first_to_name():
+    names = ("a.py", "vendor/b.py", "vendor/gen/c.py")
+    gen, vendor, gone = (
+        Exclusion(path=path, reason="r") for path in ("vendor/gen/*", "vendor/*", "vendor")
+    )
+    left, told = parted(names, (gen, vendor, gone))
+    assert left == ("a.py",)
+    assert [one.files for one in told] == [("vendor/gen/c.py",), ("vendor/b.py",), ()]
+
+
+def test_the_same_exclusion_twice_counts_its_files_once():
+    twice = (Exclusion(path="*", reason="r", where="1"), Exclusion(path="*", reason="r", where="2"))
+    left, told = parted(("a.py",), twice)
+    assert left == ()
+    assert [one.files for one in told] == [("a.py",), ()]

@@ -271,6 +271,43 @@ def test_an_origin_whose_port_is_none_is_refused(port: str) -> None:
     assert caught.value.slug == "plan/origin"
 
 
+EXCLUDED = """\
+[gates]
+paths = ["src"]
+
+[[gates.exclude]]
+path = "src/vendor/*"
+reason = "not ours"
+"""
+
+
+def test_exclusions_of_the_gates_are_read_with_their_line() -> None:
+    gates = parse_plan(EXCLUDED, "harness.toml").gates
+
+    assert gates is not None
+    ((path, reason, where),) = [(one.path, one.reason, one.where) for one in gates.exclude]
+    assert (path, reason, where) == ("src/vendor/*", "not ours", "harness.toml:4")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "slug"),
+    [
+        ('"not ours"', '" "', "plan/exclude"),
+        ('"src/vendor/*"', '""', "plan/exclude"),
+        ('reason = "not ours"', "", "plan/missing-key"),
+        ("reason", "reasons", "plan/unknown-key"),
+        ("[[gates.exclude]]", "[gates.exclude]", "plan/wrong-type"),
+        ('"not ours"', "3", "plan/wrong-type"),
+    ],
+)
+def test_an_exclusion_without_a_path_or_a_reason_is_refused(old: str, new: str, slug: str) -> None:
+    with pytest.raises(PlanError) as raised:
+        parse_plan(EXCLUDED.replace(old, new, 1), "harness.toml")
+
+    assert raised.value.slug == slug
+    assert raised.value.where.startswith("harness.toml:")
+
+
 def test_windows_that_are_longer_than_their_load_are_refused_with_their_line() -> None:
     with pytest.raises(PlanError) as caught:
         parse_plan(PLAN.replace('"p99 < 250ms"', '"p99 < 250ms in every 10m"'), "harness.toml")

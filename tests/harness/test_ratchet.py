@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness import facts
+from harness import facts, inspection
 from harness.baseline import parsed
 from harness.errors import HarnessError, UsageError
 from harness.evidence import Environment, Identity
 from harness.gates.complexity import Complexity
 from harness.gates.security import Security
+from harness.gates.suppressions import Suppressions
 from harness.inventory import python_files
 from harness.judge.gates import judge
 from harness.objective import Family, parse_objective
@@ -76,12 +78,13 @@ class Code:
         files = python_files(self.root, paths)
         found = [*Complexity().inspect(self.root, paths, files), *more]
         found += Security().inspect(self.root, paths, files)
+        found += Suppressions().inspect(self.root, paths, files)
         parsed_limits = [parse_objective(text, Family.GATE) for text in limits]
         changes = ratchet.changes(self.root, files)
         compared = ratchet.facts(self.root, parsed_limits, found, changes, IDENTITY)
         begun = facts.Begun(part="gates", at="", python="3", pid=1)
         ended = facts.Ended(part="gates", at="")
-        self.noted = (begun, facts.GatesBegun(limits=limits), *found, *compared, ended)
+        self.noted = (begun, inspection.GatesBegun(limits=limits), *found, *compared, ended)
         judgement, rows = judge("gates", self.noted)
         return Judged(judgement.findings, rows, judgement.notices)
 
@@ -251,6 +254,41 @@ def test_to_accept_more_needs_a_reason_which_is_kept(known: Code) -> None:
     assert known.gates().outcome is Outcome.PASS
 
 
+def test_a_comment_that_hides_all_can_be_accepted_and_a_second_one_is_new(code: Code) -> None:
+    hidden = "import subprocess\n\nsubprocess.call(input(), shell=True)  # nosec\n"
+    code.write(hidden)
+    assert code.gates().outcome is Outcome.FAIL
+    assert code.gates(accept=True).outcome is Outcome.PASS
+    assert code.gates().outcome is Outcome.PASS
+
+    code.write(f"{hidden}subprocess.call(input(), shell=True)  # nosec\n")
+    assert [f.slug for f in code.gates().bad] == ["suppressions/blanket"]
+    code.write("import subprocess\n")
+    assert "baseline/stale" in code.gates().told
+
+
+def test_a_file_that_became_less_maintainable_is_worse_than_accepted(code: Code) -> None:
+    limits = ("maintainability.min >= 99",)
+
+    def indexed(index: float, **accepting: Any) -> Judged:
+        found = inspection.Maintained(path="shop.py", index=index)
+        looked = inspection.Inspected(
+            gate="maintainability", tool="radon 6", paths=(".",), inventory=1,
+            checked=("shop.py",), not_checked=(), duration_s=0,
+        )  # fmt: skip
+        return code.gates(limits=limits, more=(looked, found), **accepting)
+
+    assert indexed(40.5).outcome is Outcome.FAIL
+    assert indexed(40.5, accept=True).outcome is Outcome.PASS
+    assert code.said == ["harness-baseline.jsonl: new: maintainability/limit in shop.py, 40"]
+
+    assert indexed(40.47).outcome is Outcome.PASS  # as f-strings of another Python move it
+    assert "baseline/better" in indexed(60.0).told
+    worse = indexed(39.9)
+    assert worse.outcome is Outcome.FAIL
+    assert any("worse than the 40 of the baseline" in finding.message for finding in worse.bad)
+
+
 def test_accepting_again_changes_no_byte(known: Code) -> None:
     before = known.baseline.read_bytes()
     known.write("# moved\n" + CODE)
@@ -302,11 +340,11 @@ def test_an_average_has_no_place_that_could_be_accepted(code: Code) -> None:
 def covered(missing: int, statements: int = 10, path: str = "shop.py") -> tuple[facts.Fact, ...]:
     lines = tuple(range(1, statements + 1))
     return (
-        facts.Inspected(
+        inspection.Inspected(
             gate="coverage", tool="coverage 7", paths=(".",), inventory=1, checked=(path,),
             not_checked=(), duration_s=0,
         ),
-        facts.Covered(
+        inspection.Covered(
             path=path, statements=statements, covered=statements - missing, branches=0,
             covered_branches=0, missing=lines[:missing], ran=lines[missing:],
         ),
@@ -390,7 +428,7 @@ def test_the_coverage_of_a_change_is_that_of_its_lines(
     code.write(CODE + CALL)
     ran = tuple(n for n in (1, 3, 4, 5, 6, 7, 9, 10, 11) if n not in missing)
     inspected, _ = covered(0)
-    found = facts.Covered(
+    found = inspection.Covered(
         path="shop.py", statements=9, covered=len(ran), branches=0, covered_branches=0,
         missing=missing, ran=ran,
     )  # fmt: skip
@@ -404,10 +442,10 @@ def test_the_coverage_of_a_change_is_that_of_its_lines(
 def test_a_changed_file_that_nothing_measured_is_unknown(code: Code) -> None:
     code.commit()
     code.write("x = 1\n", "fresh.py")
-    missed = facts.NotChecked(path="fresh.py", slug="gates/not-parsed", reason="why")
+    missed = inspection.NotChecked(path="fresh.py", slug="gates/not-parsed", reason="why")
     inspected, found = covered(0)
-    assert isinstance(inspected, facts.Inspected)
-    partly = facts.Inspected(
+    assert isinstance(inspected, inspection.Inspected)
+    partly = inspection.Inspected(
         gate="coverage", tool="coverage 7", paths=(".",), inventory=2, checked=("shop.py",),
         not_checked=(missed,), duration_s=0,
     )  # fmt: skip

@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from harness.errors import PlanError, UsageError
 from harness.manifest import parse_plan
 from harness.verdict import Finding, Outcome, verdict
-from harness.waiver import MOST_DAYS, Waiver, applied, checked
+from harness.waiver import MOST_DAYS, UNCHECKED, Waiver, applied, checked, tolerated
 
 TODAY = date(2026, 6, 1)
-SLUGS = st.sampled_from(["watch/tasks", "security/B311", "load/objective-missed"])
+SLUGS = st.sampled_from(
+    ["watch/tasks", "security/B311", "load/objective-missed", "gates/not-parsed",
+     "gates/limit-undecided", "coverage/no-data"]
+)  # fmt: skip
 PLACES = st.sampled_from(["shop/app.py:3", "shop/app.py", "stock/db.py:12", "mix p99", ""])
 PATTERNS = st.sampled_from(["*", "shop/*", "shop/app.py", "shop/app.py:3", "stock/*", "mix*"])
 DAYS = st.integers(-400, MOST_DAYS).map(lambda days: TODAY + timedelta(days=days))
@@ -54,9 +57,10 @@ def test_no_finding_is_lost_and_none_is_made(findings: list[Finding], given: lis
 def test_what_is_unknown_stays_unknown(findings: list[Finding], given: list[Waiver]) -> None:
     after, _ = applied(findings, given, TODAY)
 
-    unknown = any(f.outcome is Outcome.UNKNOWN for f in findings)
+    unknown = [f for f in after if f.outcome is Outcome.UNKNOWN and f.slug not in UNCHECKED]
     assert not unknown or verdict(after) is not Outcome.PASS
-    assert all(f.waiver is None for f in after if f.outcome is not Outcome.FAIL)
+    assert all(f.waiver is None for f in unknown)
+    assert all(f.waiver is None for f in after if f.outcome is Outcome.PASS)
 
 
 @settings(deadline=None)  # of a busy machine
@@ -86,6 +90,31 @@ def test_more_waivers_never_make_it_worse(
     before, after = (verdict(applied(findings, w, TODAY)[0]) for w in (few, [*few, *more]))
 
     assert badness.index(after) <= badness.index(before)
+
+
+@pytest.mark.parametrize(
+    ("slug", "waived"),
+    [
+        ("gates/not-parsed", True),
+        ("gates/unreadable", True),
+        ("gates/tool-error", True),
+        ("gates/limit-undecided", False),
+        ("gates/unlisted", False),
+        ("coverage/no-data", False),
+        ("coverage/other-code", False),
+        ("evidence/incomplete", False),
+    ],
+)
+def test_of_what_is_unknown_only_a_file_that_was_not_checked_can_be_waived(
+    slug: str, waived: bool
+) -> None:
+    found = Finding(slug=slug, outcome=Outcome.UNKNOWN, where="shop/old.py", message="no")
+
+    (after,), _ = applied([found], [waiver("shop/*", slug=slug)], TODAY)
+
+    assert (after.waiver is not None) is waived
+    assert tolerated(found, [waiver("shop/*", slug=slug)], TODAY) is waived
+    assert not tolerated(found, [waiver("shop/*", slug=slug)], TODAY + timedelta(days=1))
 
 
 def test_a_waiver_holds_through_its_last_day_and_then_says_that_it_ended() -> None:

@@ -1,11 +1,14 @@
 """Radon's numbers, for every function wherever it stands."""
 
 import os
+import platform
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from radon.complexity import cc_visit
 
+from harness.evidence import tree_hash
 from harness.gates.complexity import MODULE, Complexity
 
 TWENTY_BRANCHES = "".join(f"            if a == {n}:\n                a += 1\n" for n in range(20))
@@ -19,8 +22,8 @@ def blocks(tree, inspect):
         account, facts = inspect(Complexity(), tree({"app.py": code}))
         assert account.checked == ("app.py",)
         assert {fact.path for fact in facts} == {"app.py"}
-        assert len({(fact.line, fact.name) for fact in facts}) == len(facts)
-        return {fact.name: fact.complexity for fact in facts}
+        assert len({(fact.line, fact.name, fact.is_class) for fact in facts}) == len(facts)
+        return {fact.name: fact.complexity for fact in facts if not fact.is_class}
 
     return found
 
@@ -126,15 +129,80 @@ def test_an_empty_inventory_is_accounted_for_as_such(tree, inspect):
 
 
 @pytest.mark.parametrize("package", ["quart", "radon", "coverage", "json", "asyncio"])
-def test_where_radon_has_a_number_ours_is_the_same(package, inspect):
+def test_radons_numbers_are_reproduced_and_each_difference_is_explained(package, inspect):
     root = Path(__import__(package).__file__).parent
     account, facts = inspect(Complexity(), root)
     assert not account.not_checked
-    ours = {(f.path, f.line, f.name.rpartition(".")[2]): f.complexity for f in facts}
-    compared = 0
-    for path in account.checked:
-        for block in cc_visit((root / path).read_bytes()):
-            if block.letter != "C":
-                compared += 1
-                assert ours[path, block.lineno, block.name] == block.complexity
-    assert compared > 20
+    ours = Counter(
+        (f.path, f.line, f.name.rpartition(".")[2], f.is_class, f.radon)
+        for f in facts
+        if f.radon is not None
+    )
+    theirs = Counter(
+        (path, block.lineno, block.name, block.letter == "C", block.complexity)
+        for path in account.checked
+        for block in cc_visit((root / path).read_bytes())
+    )
+    assert ours == theirs
+    assert len(theirs) > 20
+    assert all(f.complexity == f.radon or f.because for f in facts if not f.name.endswith(">"))
+    assert all(f.because for f in facts if f.complexity != f.radon and f.radon is not None)
+
+
+STARS = """
+def f():
+    try:
+        g()
+    except* A:
+        pass
+    except* B:
+        pass
+    else:
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "complexity", "radon", "because"),
+    [
+        (STARS, 4, 1, "it leaves out 3 for except*"),
+        ("def f(a):\n match a:\n  case 1: x = 1\n  case _: x = 2\n", 2, 2, ""),
+        ("def f(a):\n match a:\n  case 1 if a: x = 1\n  case _: x = 2\n", 3, 2,
+         "it leaves out 1 for guards of cases"),
+        ("def f(a):\n match a:\n  case b if b: x = 1\n  case 1: x = 2\n", 3, 2,
+         "it leaves out 1 for guards of cases"),
+        ("def f(a):\n match a:\n  case b if b and a: x = 1\n", 3, 2,
+         "it leaves out 1 for guards of cases"),
+        ("def f(a):\n for x in a:\n  match x:\n   case 1 if a: x = 1\n", 4, 3,
+         "it leaves out 1 for guards of cases"),
+    ],
+)  # fmt: skip
+def test_what_radon_leaves_out_is_counted_and_said(tree, inspect, code, complexity, radon, because):
+    _, facts = inspect(Complexity(), tree({"app.py": code}))
+    (found,) = (fact for fact in facts if fact.name == "f")
+    assert (found.complexity, found.radon, found.because) == (complexity, radon, because)
+    assert max(block.complexity for block in cc_visit(code)) == radon
+
+
+def test_what_radon_does_not_list_has_no_number_of_its_own(tree, inspect):
+    code = (
+        "def make():\n    def inner(): pass\n    class View:\n        def get(self): pass\n"
+        "class Out:\n    class In:\n        def deep(self): pass\n    def flat(self): pass\n"
+    )
+    _, facts = inspect(Complexity(), tree({"app.py": code}))
+    listed = {(f.name, f.is_class) for f in facts if f.radon is not None}
+    assert listed == {("make", False), ("Out", True), ("Out.flat", False)}
+    assert {f.name for f in facts if "not listed" in f.because} == {
+        "make.inner", "make.View.get", "Out.In.deep",
+    }  # fmt: skip
+
+
+def test_a_gate_says_what_ran_and_on_what(tree, inspect):
+    root = tree({"app.py": "x = 1\n", "bad.py": "x ="})
+    account, _ = inspect(Complexity(), root)
+    again, _ = inspect(Complexity(), root)
+    assert account.python == platform.python_version()
+    assert account.configuration
+    assert account.content == again.content == tree_hash(root, ["app.py"])
+    (root / "app.py").write_text("x = 2\n")
+    assert inspect(Complexity(), root)[0].content != account.content

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from harness.facts import Covered
 from harness.gates.coverage import Coverage, measured
+from harness.inspection import Covered
 from harness.inventory import python_files
 
 BRANCHY = "def sign(n):\n    if n < 0:\n        return -1\n    return 1\n"
@@ -101,10 +101,10 @@ def test_tests_that_ran_none_of_the_code_leave_it_uncovered_with_its_branches(tr
 def test_data_of_a_former_run_is_not_swept_up(tree, run, inspect):
     root = tree({"main.py": "import app\n", "app.py": "x = 1\n"})
     former = run(root, data="data/former")
-    shutil.copy(next(former.iterdir()), former.parent / ".coverage")
+    shutil.copy(next(former.glob(".cov*")), former.parent / ".coverage")
     (root / "main.py").write_text("x = 1\n")
     folder = run(root, data="data/this")
-    shutil.copy(next(former.iterdir()), root / ".coverage.stray.1")
+    shutil.copy(next(former.glob(".cov*")), root / ".coverage.stray.1")
     _, facts = inspect(Coverage(folder), root)
     assert {fact.path: fact.missing for fact in facts} == {"app.py": (1,), "main.py": ()}
 
@@ -119,12 +119,12 @@ def test_the_parts_of_a_run_add_up_and_their_data_stays(tree, run, inspect):
     )
     folder = run(root, "one")
     run(root, "two", part="functional-served")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = {path.name: path.read_bytes() for path in folder.glob(".cov*")}
     assert len(before) == 2
     for _ in range(2):  # judging again finds the same
         _, facts = inspect(Coverage(folder), root)
         assert all(fact.covered == fact.statements for fact in facts)
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+        assert {path.name: path.read_bytes() for path in folder.glob(".cov*")} == before
 
 
 def test_a_damaged_data_file_is_no_evidence(tree, run, inspect):
@@ -229,7 +229,7 @@ def test_only_files_of_the_inventory_are_measured(tree, run):
     root = tree({"main.py": "import lib.other\nimport sub.deep\n", "lib/other.py": "x = 1\n"})
     tree({"sub/deep.py": "x = 1\n"})
     folder = run(root, paths=("main.py", "sub"))
-    data = coverage.CoverageData(str(next(folder.iterdir())))
+    data = coverage.CoverageData(str(next(folder.glob(".cov*"))))
     data.read()
     names = {os.path.relpath(name, root) for name in data.measured_files()}
     data.close()
@@ -249,3 +249,41 @@ def test_an_empty_inventory_is_accounted_for_as_such(tree, run, inspect):
     account, facts = inspect(Coverage(folder), tree({"readme.md": "x"}, under="other"))
     assert (account.inventory, account.checked, account.not_checked, facts) == (0, (), (), [])
     assert account.tool.startswith("coverage 7.")
+
+
+def test_a_file_that_changed_since_the_tests_ran_is_not_checked(tree, run, inspect):
+    root = tree({"main.py": "import app\n", "app.py": "x = 1\n"})
+    folder = run(root)
+    (root / "app.py").write_text("x = 2\n")
+    (root / "new.py").write_text("x = 3\n")
+    account, facts = inspect(Coverage(folder), root)
+    assert [fact.path for fact in facts] == ["main.py"]
+    assert [(e.path, e.slug) for e in account.not_checked] == [
+        ("app.py", "coverage/other-code"),
+        ("new.py", "coverage/other-code"),
+    ]
+
+
+def test_data_of_another_run_in_the_same_folder_is_no_evidence(tree, run, inspect):
+    root = tree({"main.py": "x = 1\n"})
+    folder = run(root)
+    account, _ = inspect(Coverage(folder, run="another"), root)
+    assert [entry.slug for entry in account.not_checked] == ["coverage/bad-data"]
+    assert "of another run" in account.not_checked[0].reason
+
+
+@pytest.mark.parametrize("note", [None, b"", b"[]", b"{" * 9999])
+def test_data_of_which_nothing_says_what_was_measured_is_no_evidence(tree, run, inspect, note):
+    root = tree({"main.py": "x = 1\n"})
+    folder = run(root)
+    (noted,) = folder.glob("code-*.json")
+    noted.unlink() if note is None else noted.write_bytes(note)
+    account, _ = inspect(Coverage(folder), root)
+    assert [entry.slug for entry in account.not_checked] == ["coverage/bad-data"]
+    assert "of which code" in account.not_checked[0].reason
+
+
+def test_lines_that_a_comment_takes_out_are_counted(tree, covered):
+    code = "def f():  # pragma: no cover\n    return 1\nx = 1\n"
+    found = covered(tree({"main.py": "import app\n", "app.py": code}))["app.py"]
+    assert (found.statements, found.excluded) == (1, 2)

@@ -8,8 +8,8 @@ import warnings
 
 import pytest
 
-from harness.facts import Weakness
 from harness.gates.security import Security
+from harness.inspection import Weakness
 
 EVAL = "def run(text):\n    return eval(text)\n"
 
@@ -103,6 +103,16 @@ def test_configuration_in_the_tree_has_no_effect(weaknesses):
 def test_what_a_comment_suppresses_is_seen_and_marked(weaknesses, comment):
     facts = weaknesses({"app.py": f"eval(x)  # {comment}\neval(y)\n"})
     assert [(fact.line, fact.suppressed) for fact in facts] == [(1, True), (2, False)]
+
+
+@pytest.mark.parametrize(
+    ("comment", "blanket"),
+    [("nosec", True), ("nosec B307", False), ("nosec B999", True), ("nosec: eval", False)],
+)
+def test_what_suppresses_an_issue_is_known_with_its_line(weaknesses, comment, blanket):
+    (found,) = weaknesses({"app.py": f"x = [\n    eval(\n        y  # {comment}\n    )\n]\n"})
+    assert (found.line, found.suppressed, found.comment) == (2, True, 3)
+    assert found.blanket is blanket
 
 
 def test_a_comment_that_names_another_rule_suppresses_nothing(weaknesses):

@@ -359,6 +359,49 @@ def test_a_rate_of_workers_counts_the_time_in_which_their_last_visits_ended() ->
     assert outcome_of(load_of(["rate >= 10/s"], 100), drained) is Outcome.PASS
 
 
+def ending(number: int, at_s: float, each_ms: Sequence[float]) -> facts.Snapshot:
+    samples = [sample for took_ms in each_ms for sample in visit(took_ms)]
+    return snapshot(samples, number=number, at_s=at_s, started=100, final=number == 3)
+
+
+def test_a_target_that_ends_its_visits_late_has_not_reached_the_rate_that_they_were_sent_at() -> (
+    None
+):
+    behind = [ending(1, 5, [100, 2500]), ending(2, 10, [5000] * 48), ending(3, 20, [10_000] * 50)]
+
+    outcome, found, _, _ = judged(load_of(["rate >= 9/s"], 100), *behind)
+
+    assert outcome is Outcome.FAIL
+    late_s = 10 - 2.5 - 1
+    assert found["load/objective-missed"].measured == pytest.approx(100 / (10 + late_s))
+
+
+@pytest.mark.parametrize(
+    "visits",
+    [
+        ([4000] * 10, [4000] * 40, [4000] * 50),  # long from the first to the last
+        ([], [8000] * 20, [8000] * 80),  # longer than half of the load
+        ([50] * 50, [50] * 49, [900]),  # a straggler
+    ],
+)
+def test_visits_that_take_no_longer_at_the_end_than_before_are_as_many_as_were_sent(
+    visits: tuple[list[float], ...],
+) -> None:
+    each = zip((1, 2, 3), (5.0, 10.0, 10 + visits[2][0] / 1000), visits, strict=True)
+
+    steady = [ending(number, at_s, took) for number, at_s, took in each]
+
+    assert outcome_of(load_of(["rate >= 10/s"], 100), *steady) is Outcome.PASS
+
+
+def test_what_never_ended_does_not_make_those_late_that_did() -> None:
+    hung = Sample("read", None, 0, 0, 10_000 * MS, failure=FailureKind.UNFINISHED)
+    last = snapshot([hung], number=3, at_s=20, started=101)
+    load = load_of(["rate >= 10/s", "failures <= 10%"], 100)
+
+    assert outcome_of(load, ending(1, 5, [9] * 50), ending(2, 10, [9] * 50), last) is Outcome.PASS
+
+
 def test_an_objective_on_one_scenarios_failures_does_not_let_the_others_fail() -> None:
     broken = Sample("write", None, 0, 0, MS, failure=FailureKind.ASSERTION)
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 import msgspec
 
 from harness.facts import Answered, LoadBegun, RequestBegun
+from harness.histogram import Histogram
 from harness.judge.repeated import told
 from harness.record import Latency, LoadRun
+from harness.snapshot import Health, HistogramFact, Snapshot
 
 NONE = Latency(count=0, mean=None, p50=None, p90=None, p95=None, p99=None, p99_9=None, max=None)
 RUN = LoadRun(
@@ -17,6 +19,8 @@ BEGUN = LoadBegun(
     processes=2, asked_rate=None, visits=2, objectives=(),
     request=RequestBegun(method="GET", url="http://a/", total=2, connections=1),
 )  # fmt: skip
+
+HEALTH = Health(cpu_s=0.1, loop_lag=HistogramFact.of(Histogram()))
 
 
 def answered(process: int, server: str, least: int, most: int) -> Answered:
@@ -45,6 +49,17 @@ def test_without_an_answer_nothing_is_told_of_it() -> None:
 
     assert found is not None
     assert (found.server, found.least_bytes, found.most_bytes) == (None, None, None)
+
+
+def test_it_took_until_the_last_answer_of_the_slowest_process() -> None:
+    ended = [
+        Snapshot(process=n, number=1, at_s=at_s, final=True, started=1, tallies=[], health=HEALTH)
+        for n, at_s in enumerate([1.25, 1.5])
+    ]
+    found = told(RUN, [BEGUN], ended).repeated
+
+    assert found is not None
+    assert found.took_s == 1.5  # of a load of one second
 
 
 def test_a_load_of_a_scenario_file_repeats_no_request() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness import facts
+from harness import facts, inspection
 from harness.evidence import Environment, Facts, Identity
 from harness.judge.whole import fold, headline
 from harness.record import Record
@@ -18,7 +18,7 @@ LIMITS = ("complexity.max <= 10",)
 ENVIRONMENT = Environment(
     python="3.11.7", platform="", cpu_count=2, packages={}, commit="", dirty=False, tree="0"
 )
-INSPECTED = facts.Inspected(
+INSPECTED = inspection.Inspected(
     gate="complexity", tool="radon", paths=(".",), inventory=1, checked=("a.py",),
     not_checked=(), duration_s=0.1,
 )  # fmt: skip
@@ -31,8 +31,8 @@ def noted(part: str, *found: facts.Fact) -> tuple[facts.Fact, ...]:
 
 
 def gates(complexity: int = 1, limits: tuple[str, ...] = LIMITS) -> tuple[facts.Fact, ...]:
-    block = facts.Block(path="a.py", line=1, name="f", complexity=complexity)
-    return noted("gates", facts.GatesBegun(limits=limits), INSPECTED, block)
+    block = inspection.Block(path="a.py", line=1, name="f", complexity=complexity)
+    return noted("gates", inspection.GatesBegun(limits=limits), INSPECTED, block)
 
 
 def served(outcome: facts.TestOutcome) -> tuple[facts.Fact, ...]:
@@ -123,6 +123,57 @@ def test_tests_of_another_target_are_not_those_that_were_asked_for() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("run", "tree", "told"),
+    [("r", "0", ""), ("", "", ""), ("other", "0", "another run, other"), ("r", "1", "hash is 1")],
+)
+def test_evidence_of_another_run_or_of_other_code_is_refused(
+    run: str, tree: str, told: str
+) -> None:
+    found = gates()
+    begun = msgspec.structs.replace(found[0], run=run, tree=tree)  # type: ignore[arg-type]  # Begun
+
+    record = folded("gates", gates=(begun, *found[1:]))
+
+    refused = [f.message for f in record.findings if f.slug == "evidence/other-run"]
+    assert [told in message for message in refused] == ([True] if told else [])
+    assert (record.outcome is Outcome.PASS) is (not told)
+    assert bool(record.gates) is (not told)
+
+
+@pytest.mark.parametrize(
+    ("path", "until", "outcome"),
+    [
+        ("b.py", date(2026, 2, 1), Outcome.PASS),
+        ("b.py", date(2025, 12, 31), Outcome.UNKNOWN),
+        ("c.py", date(2026, 2, 1), Outcome.FAIL),
+    ],
+)
+def test_a_file_that_cannot_be_checked_is_waived_by_its_path_until_a_day(
+    path: str, until: date, outcome: Outcome
+) -> None:
+    lost = inspection.NotChecked(path="b.py", slug="gates/not-parsed", reason="line 1: no")
+    begun, limits, inspected, *rest = gates()
+    some = msgspec.structs.replace(inspected, not_checked=(lost,))  # type: ignore[type-var]
+    waiver = Waiver(slug="gates/not-parsed", path=path, reason="a template", until=until)
+
+    record = folded("gates", gates=(begun, limits, some, *rest), waivers=(waiver,))
+
+    assert record.outcome is outcome  # a waiver that nothing needs fails a whole run
+    assert (record.gates[0].outcome is Outcome.PASS) is (outcome is Outcome.PASS)
+    if outcome is Outcome.PASS:
+        assert record.headline == "1 limit kept (without 1 file that a waiver names)"
+
+
+def test_a_process_of_another_run_is_refused_beside_its_part() -> None:
+    begun = facts.Begun(part="gates.0", at="", python="3.11.7", pid=1, run="other", tree="0")
+
+    record = folded("gates", **{"gates": gates(), "gates.0": (begun,)})
+
+    assert record.outcome is Outcome.UNKNOWN
+    assert "gates.0" in record.headline
+
+
 def test_a_part_that_was_asked_for_twice_is_counted_once() -> None:
     assert len(folded("gates", "gates", gates=gates()).gates) == 1
 
@@ -154,12 +205,12 @@ def test_a_limit_of_a_later_version_is_unknown_and_the_other_parts_are_judged() 
 
 
 def test_the_headline_names_the_file_that_was_not_checked() -> None:
-    missed = facts.NotChecked(path="src/b.py", slug="gates/not-parsed", reason="line 3: no")
-    account = facts.Inspected(
+    missed = inspection.NotChecked(path="src/b.py", slug="gates/not-parsed", reason="line 3: no")
+    account = inspection.Inspected(
         gate="complexity", tool="radon", paths=(".",), inventory=2, checked=("a.py",),
         not_checked=(missed,), duration_s=0.1,
     )  # fmt: skip
-    found = noted("gates", facts.GatesBegun(limits=LIMITS), account)
+    found = noted("gates", inspection.GatesBegun(limits=LIMITS), account)
 
     assert folded("gates", gates=found).headline.startswith(
         "src/b.py: not checked (complexity): line 3: no"
@@ -178,11 +229,11 @@ def test_the_headline_writes_out_a_large_count() -> None:
     ("covered", "said"), [(90_000, "measured 90%"), (89_999, "measured 89.999%")]
 )
 def test_the_headline_rounds_no_number_to_its_limit(covered: int, said: str) -> None:
-    files = facts.Covered(
+    files = inspection.Covered(
         path="a.py", statements=100_000, covered=covered, branches=0, covered_branches=0, missing=()
     )
     found = noted(
-        "gates", facts.GatesBegun(limits=("coverage.lines > 90%",)),
+        "gates", inspection.GatesBegun(limits=("coverage.lines > 90%",)),
         msgspec.structs.replace(INSPECTED, gate="coverage"), files,
     )  # fmt: skip
 

@@ -370,6 +370,36 @@ def test_a_redirect_is_followed_as_by_aiohttp(name: str) -> None:
     assert ("history" in f"{found}") == (name in OF_ANOTHER_HISTORY)
 
 
+def test_no_other_origin_is_sent_what_the_session_authorizes_itself_by() -> None:
+    async def run() -> list[list[Received]]:
+        async with Wire(OK) as other:
+            there = moved(302, f"{other.url}/there")
+            async with Wire([there, [JSON]]) as wire:
+                other.answers = [moved(302, f"{wire.url}/back")]
+                found = []
+                for extra in ({}, BY_AIOHTTP):
+                    other.begin()
+                    saw, _ = await _saw(asking(), wire, {"headers": SECRET, **extra})
+                    assert isinstance(saw.result, dict), saw.result
+                    found.append([*saw.received, *other.received])
+                return found
+
+    ours, theirs = on_a_loop(run())
+
+    assert [received.target for received in ours] == ["/things/17", "/back", "/there"]
+    sent = [[line for line in one.headers if not line.startswith("Host")] for one in ours]
+    assert ["Authorization: Bearer 123" in lines for lines in sent] == [True, False, False]
+    assert ["Proxy-Authorization: Basic 456" in lines for lines in sent] == [True, False, False]
+    assert all("X-Plain: 7" in lines for lines in sent)
+    assert differences(ours, theirs) == []
+
+
+SECRET = {
+    "Authorization": "Bearer 123", "Proxy-Authorization": "Basic 456", "X-Plain": "7",
+}  # fmt: skip
+"""Headers of a session, two of which are for its own target alone."""
+
+
 def told(result: Any) -> Any:
     """An exception as far as it can be compared; anything else as it is."""
     if not isinstance(result, Exception):

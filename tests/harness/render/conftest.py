@@ -10,17 +10,23 @@ import msgspec
 import pytest
 
 from harness.evidence import Environment
-from harness.facts import Exchanged, NotChecked
+from harness.facts import Exchanged
+from harness.inspection import NotChecked
 from harness.record import (
+    Code,
     Example,
     FunctionalRow,
     GateRow,
+    Hotspot,
+    InspectionRow,
     Latency,
     LoadRow,
     LoadRun,
+    MaintainabilityRow,
     Omission,
     Record,
     Second,
+    SuppressionRow,
 )
 from harness.snapshot import HistogramFact
 from harness.verdict import Finding, Outcome
@@ -208,6 +214,38 @@ def representative() -> Record:
 
 
 @pytest.fixture
+def with_code(representative: Record) -> Record:
+    """The representative run, with all that gates show beside their limits."""
+    code = Code(
+        inspections=[
+            InspectionRow(
+                gate="complexity", tool="radon 6.0.1", python="3.11.9", configuration="8e6c",
+                content="1571", inventory=34, checked=33, not_checked=1, duration_s=0.42,
+            ),
+        ],
+        suppressions=[
+            SuppressionRow(kind="no cover", where="shop/app.py:9", rules=[], hides=[],
+                           blanket=False, reason="only on Windows"),
+            SuppressionRow(kind="nosec", where="shop/run.py:31", rules=[], hides=["B602"],
+                           blanket=True, reason=""),
+            SuppressionRow(kind="exclude", where="harness.toml:60", rules=["vendor/*"],
+                           hides=[], blanket=False, reason="not ours", files=12),
+        ],
+        maintainability=[
+            MaintainabilityRow(path="shop/app.py", index=41.53, letter="A"),
+            MaintainabilityRow(path="shop/debug.py", index=None, letter=""),
+        ],
+        hotspots=[
+            Hotspot(path="shop/app.py", worst="create_app.index, line 12: 14", complexity=48,
+                    uncovered=0.25, commits=12, days=365, score=144.0),
+            Hotspot(path="shop/run.py", worst="run, line 3: 4", complexity=4,
+                    uncovered=None, commits=1, days=365, score=4.0),
+        ],
+    )  # fmt: skip
+    return msgspec.structs.replace(representative, code=code)
+
+
+@pytest.fixture
 def empty() -> Record:
     """A run of which nothing is known."""
     return Record(
@@ -220,7 +258,7 @@ def empty() -> Record:
 
 
 @pytest.fixture
-def with_text_everywhere(representative: Record) -> Callable[[str], Record]:
+def with_text_everywhere(with_code: Record) -> Callable[[str], Record]:
     """Put one text in the place of every text of the representative record."""
 
     def walk(value: Any, text: str) -> Any:
@@ -235,7 +273,7 @@ def with_text_everywhere(representative: Record) -> Callable[[str], Record]:
         return text if isinstance(value, str) else value
 
     def put(text: str) -> Record:
-        return msgspec.convert(walk(msgspec.to_builtins(representative), text), Record)
+        return msgspec.convert(walk(msgspec.to_builtins(with_code), text), Record)
 
     return put
 

@@ -273,3 +273,14 @@ def test_a_record_that_was_saved_draws_the_same_page(representative: Record) -> 
 def test_the_module_is_a_renderer() -> None:
     renderer: Renderer = html
     assert renderer.FILE_NAME == "report.html"
+
+
+def test_the_page_has_what_gates_show_beside_their_limits(with_code: Record) -> None:
+    page = html.render(with_code)
+
+    for part in (
+        '<h2 id="suppressed-title">', '<h2 id="hotspots-title">', '<h2 id="maintainability-title">',
+        "shop/debug.py: no operator to go by", "shop/app.py: 41.5 (A)", '<h2 id="inspected-title">',
+        "complexity: radon 6.0.1 on Python 3.11.9, 33 of 34 files", "content 1571",
+    ):  # fmt: skip
+        assert part in page

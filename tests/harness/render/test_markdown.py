@@ -74,7 +74,7 @@ def test_markup_in_a_name_is_shown_and_not_obeyed(
     found = list(tokens(page))
 
     assert {token.type for token in found} <= OURS
-    assert len([token for token in found if token.type == "heading_open"]) == 5
+    assert len([token for token in found if token.type == "heading_open"]) == 6
     rows = [token for token in found if token.type == "tr_open"]
     assert len(rows) == 3 + 2 + 3 + 3  # tests, load and gates, each with its head
     shown = [token.type for token in found if token.type in ("code_inline", "fence")]

@@ -197,3 +197,13 @@ def test_hostile_headers_and_addresses_do_not_reach_the_terminal() -> None:
 
     assert "\x1b" not in shown
     assert "\r" not in shown
+
+
+def test_a_rate_faster_than_its_answers_is_told_by_the_time_that_they_took() -> None:
+    five = row(times(1, 1, 1, 1, 1), achieved_rate=1e9)
+    told = block(five, duration_s=5e-9, repeated=asked(took_s=0.01))
+
+    assert "Time taken        0.010 s " in told
+    assert "Requests per second 500\n" in told
+    assert "across all        2 ms\n" in told
+    assert "33.2 KiB/s" in told

@@ -282,3 +282,20 @@ def without_colour(shown: str) -> str:
     for code in ("\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1m", "\x1b[0m"):
         shown = shown.replace(code, "")
     return shown
+
+
+def test_comments_that_hide_something_and_hotspots_are_told(with_code: Record) -> None:
+    summary = text.render(with_code)
+
+    assert "Suppressed\n  shop/run.py:31: nosec (names no rule), hides B602; no reason given\n" in (
+        summary
+    )
+    assert "  shop/app.py:9: no cover; only on Windows\n" in summary
+    assert "  shop/app.py: 48 ways (most in create_app.index, line 12: 14), 25 % not run, " in (
+        summary
+    )
+    assert (
+        "shop/run.py: 4 ways (most in run, line 3: 4), coverage not known, changed by 1 commit"
+        in (summary)
+    )
+    assert "Maintainability" not in summary

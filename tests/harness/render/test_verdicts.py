@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 from harness import facts
@@ -15,7 +17,7 @@ from harness.evidence import Environment, Facts, Identity
 from harness.judge.whole import fold
 from harness.record import Record
 from harness.render import badge, github, html, junit, markdown, sarif, text
-from harness.verdict import Outcome
+from harness.verdict import Outcome, Waived
 from harness.waiver import Waiver
 
 AT = "2026-01-01T00:00:00+00:00"
@@ -141,6 +143,19 @@ def test_tests_are_cases_of_their_target_s_suite_and_the_rest_is_the_last() -> N
     (skipped,) = tests.findall(".//skipped")
     assert skipped.get("message") == "waived until 2026-02-01: known"
     assert [case.get("name") for case in rest] == ["verdict"]
+
+
+@pytest.mark.parametrize("render", [junit.render, sarif.render, markdown.render, text.render])
+def test_what_the_baseline_tolerates_is_told_with_its_line_and_without_a_day(
+    render: Callable[[Record], str],
+) -> None:
+    record, _ = RUNS["waived"]
+    accepted = Waived("old", "", "harness-baseline.jsonl:7")
+    findings = [replace(one, waiver=accepted) if one.waiver else one for one in record.findings]
+    told = render(msgspec.structs.replace(record, findings=findings))
+
+    assert "harness-baseline.jsonl:7" in told.replace("\\", "")
+    assert not re.search(r"until *[:)]", told)
 
 
 def test_what_a_test_was_skipped_for_is_told() -> None:
