@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from harness.planted import Planted, ProvingBegun, Unharmed
 from harness.snapshot import Snapshot
 
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
@@ -317,4 +318,7 @@ Fact = (
     | Block
     | Weakness
     | Covered
+    | ProvingBegun
+    | Unharmed
+    | Planted
 )

@@ -250,6 +250,24 @@ class GateRow(msgspec.Struct, frozen=True, kw_only=True):
     findings: int
 
 
+class ProofRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault that `harness prove` planted in a copy. PASS: it was found, as was expected.
+
+    `where` is its place in the copy, `expected` the slug that should tell of it, `found` the one
+    that did; empty: none.
+    """
+
+    proof: str
+    subject: str
+    fault: str
+    against: str
+    where: str
+    expected: str
+    found: str
+    outcome: Outcome
+    told: str
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of a run."""
 
@@ -268,6 +286,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     loads: list[LoadRun]
     gates: list[GateRow]
     notices: list[Notice] = []
+    proofs: list[ProofRow] = []
 
     def to_json(self) -> bytes:
         """Write the record as indented JSON."""

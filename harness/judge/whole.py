@@ -9,8 +9,27 @@ from datetime import date, datetime
 from harness.errors import HarnessError
 from harness.evidence import Facts, Identity
 from harness.facts import Fact, PytestEnded, StubUse
-from harness.judge import Judgement, divergence, functional, gates, load, repeated, stock, unknown
-from harness.record import FunctionalRow, GateRow, LoadRow, LoadRun, Notice, Omission, Record
+from harness.judge import (
+    Judgement,
+    divergence,
+    functional,
+    gates,
+    load,
+    proofs,
+    repeated,
+    stock,
+    unknown,
+)
+from harness.record import (
+    FunctionalRow,
+    GateRow,
+    LoadRow,
+    LoadRun,
+    Notice,
+    Omission,
+    ProofRow,
+    Record,
+)
 from harness.verdict import Finding, Outcome, verdict
 from harness.waiver import applied
 
@@ -24,6 +43,7 @@ class _Folded:
     rows: list[LoadRow] = field(default_factory=list)
     loads: list[LoadRun] = field(default_factory=list)
     gates: list[GateRow] = field(default_factory=list)
+    proofs: list[ProofRow] = field(default_factory=list)
 
     def take(self, part: str, facts: Facts) -> None:
         """Judge one part. One of which nothing can be said is UNKNOWN, as one that is missing."""
@@ -52,6 +72,9 @@ class _Folded:
             self.loads.extend([repeated.told(run, found, facts.below(part))] if run else [])
         elif part.startswith("molotov-"):
             told = stock.judge(part, found, facts.below(part))
+        elif part == "prove":
+            told, planted = proofs.judge(part, found)
+            self.proofs.extend(planted)
         else:
             told, limits = gates.judge(part, found)
             self.gates.extend(limits)
@@ -104,13 +127,16 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
         environment=identity.environment,
         plan_source=identity.plan_source,
         outcome=outcome,
-        headline=headline(outcome, findings, folded.tests, folded.loads, folded.gates),
+        headline=headline(
+            outcome, findings, folded.tests, folded.loads, folded.gates, folded.proofs
+        ),
         findings=findings,
         not_checked=judgement.not_checked,
         functional=folded.tests,
         load=folded.rows,
         loads=folded.loads,
         gates=folded.gates,
+        proofs=folded.proofs,
         notices=[*judgement.notices, *notices],
     )
 
@@ -130,7 +156,7 @@ def _others(asked: Sequence[str], facts: Facts) -> list[str]:
     return [
         part
         for part in known
-        if part.startswith(("functional-", "load-", "molotov-")) or part == "gates"
+        if part.startswith(("functional-", "load-", "molotov-")) or part in ("gates", "prove")
         if not any(part.startswith(f"{other}.") for other in facts.by_part)
     ]
 
@@ -144,12 +170,14 @@ def headline(
     tests: Sequence[FunctionalRow],
     loads: Sequence[LoadRun],
     gate_rows: Sequence[GateRow],
+    proof_rows: Sequence[ProofRow] = (),
 ) -> str:
     """Say in one line what the verdict rests on."""
     if outcome is Outcome.PASS:
         said = _passed(tests, loads, gate_rows)
         stocks = sum(finding.slug == "load/stock" for finding in findings)
         said += [f"{_some(stocks, 'file')} under the stock molotov"] if stocks else []
+        said += [f"{_some(len(proof_rows), 'planted fault')} found"] if proof_rows else []
         return "; ".join(said)
     bad = [f for f in findings if f.counts_as is outcome]
     said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
@@ -207,7 +235,8 @@ def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
 
 
 def _missing(part: str) -> Finding:
-    verbs = {"functional": "test", "load": "load", "molotov": "load --runner molotov"}
+    verbs = {"functional": "test", "load": "load", "molotov": "load --runner molotov",
+             "prove": "prove"}  # fmt: skip
     verb = verbs.get(part.partition("-")[0], "gates")
     return unknown(
         "evidence/missing-part",

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from harness.record import Record
+from harness.record import ProofRow, Record
 from harness.render import Renderer, html
 from harness.verdict import Finding, Outcome
 
@@ -273,3 +273,15 @@ def test_a_record_that_was_saved_draws_the_same_page(representative: Record) -> 
 def test_the_module_is_a_renderer() -> None:
     renderer: Renderer = html
     assert renderer.FILE_NAME == "report.html"
+
+
+def test_planted_faults_are_a_table_that_obeys_nobody(empty: Record, hostile: str) -> None:
+    row = ProofRow(
+        proof=hostile, subject=hostile, fault=hostile, against=hostile, where=hostile,
+        expected=hostile, found="", outcome=Outcome.UNKNOWN, told=hostile,
+    )  # fmt: skip
+
+    page = Page(html.render(msgspec.structs.replace(empty, proofs=[row] * 300)))
+
+    assert "Faults that were planted in a copy" in page.words
+    assert "not found" in page.words
