@@ -18,6 +18,8 @@ from harness.evidence import RunFolder
 from harness.gates.complexity import Complexity
 from harness.gates.security import Security
 from harness.manifest import parse_plan
+from harness.planted import Planted, Seen
+from harness.proofs.load import _decided
 from harness.prove import prove
 from harness.record import ProofRow, Record
 from harness.run import Run, judge
@@ -265,3 +267,23 @@ def test_a_killed_proof_leaves_no_copy(project: Project, tmp_path: Path) -> None
 
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("slug", "message", "obstacle"),
+    [
+        ("load/objective-missed", "p99 < 5ms", False),
+        ("load/objective-undecided", "p99 < 5ms\nneither met nor missed: it lagged", False),
+        ("load/objective-undecided", "p99 < 5ms\ntoo few samples", True),
+    ],
+)
+def test_an_objective_that_lacks_samples_says_nothing_of_the_fault(
+    slug: str, message: str, obstacle: bool
+) -> None:
+    seen = Seen(slug=slug, outcome=Outcome.UNKNOWN, where="mix", message=message)
+    planted = Planted(
+        proof="load", subject="load mix", fault="late", against="p99 < 5ms",
+        slugs=("load/objective-missed", "load/objective-undecided"), seen=(seen,),
+    )  # fmt: skip
+
+    assert bool(_decided(planted).obstacle) is obstacle
