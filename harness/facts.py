@@ -20,6 +20,7 @@ from harness.inspection import (
     Suppression,
     Weakness,
 )
+from harness.planted import Planted, ProvingBegun, Unharmed
 from harness.snapshot import Snapshot
 
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
@@ -278,4 +279,7 @@ Fact = (
     | Suppression
     | Churn
     | Covered
+    | ProvingBegun
+    | Unharmed
+    | Planted
 )
