@@ -118,7 +118,7 @@ class Book:
         growing = self._tallies.of(visit.scenario, None)
         self._in_flight.became(len(self._visits), now_ns)
         if error is None:
-            growing.succeeded((visit.due_ns, visit.began_ns, 0, now_ns))
+            growing.succeeded((visit.due_ns, visit.began_ns, 0, now_ns, None, 0, False))
         else:
             self._in_flight.failed(now_ns - visit.began_ns)
             self._end_in_vain(visit, first_cause(error), growing, now_ns)
@@ -340,8 +340,10 @@ class Book:
         if kind is None:
             if done_ns - step.due_ns > growing.floor_ns:
                 self._keep_slow(step, done_ns, growing)
-            times = step.due_ns, step.sent_ns, step.answered_ns, done_ns
-            growing.succeeded(times, step.status, bytes_in, is_alone)
+            growing.succeeded(
+                (step.due_ns, step.sent_ns, step.answered_ns, done_ns, step.status, bytes_in,
+                 is_alone)
+            )  # fmt: skip
         else:
             growing.add(_failed(step, done_ns, kind, bytes_in))
         if visit.last is not step:
