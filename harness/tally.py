@@ -105,13 +105,14 @@ class Growing:
     success is one of the slowest so far; who keeps those sets it. Of visits none is kept.
     """
 
-    __slots__ = ("_pending", "_tally", "floor_ns", "step")
+    __slots__ = ("_alike", "_pending", "_tally", "floor_ns", "step")
 
     def __init__(self, scenario: str, step: str | None) -> None:
         self.step = step
         self.floor_ns = _NEVER if step is None else -1
         self._tally = Tally(scenario, step)
         self._pending: list[Success] = []
+        self._alike = Histogram()  # of response, service and first byte
 
     def add(self, sample: Sample) -> None:
         """Fold one sample in."""
@@ -130,24 +131,23 @@ class Growing:
             self._fold()
 
     def _fold(self) -> None:
-        """Fold in what was noted. Where all were sent when due, two histograms grow alike."""
+        """Fold in what was noted.
+
+        Where all were sent when due and answered at once, one histogram stands for three.
+        """
         if not self._pending:
             return
         dues, sents, answereds, dones, statuses, sizes, alones = zip(*self._pending, strict=True)
         self._pending.clear()
         tally = self._tally
         services = [*map(sub, dones, sents)]
-        if dues == sents:
-            both = Histogram()
-            both.record_all(services)
-            tally.response += both
-            tally.service += both
+        if dues == sents and (answereds == dones or self.step is None):
+            self._alike.record_all(services)
             tally.lag.record(0, len(dues))
         else:
             tally.response.record_all([*map(sub, dones, dues)])
             tally.service.record_all(services)
             tally.lag.record_all([*map(sub, sents, dues)])
-        if any(answereds):
             first = [one - sent for one, sent in zip(answereds, sents, strict=True) if one]
             tally.first_byte.record_all(first)
         tally.uncorrected.record_all([*compress(services, alones)])
@@ -162,6 +162,11 @@ class Growing:
         """Return the tally as if each sample had been added to it, and begin another."""
         self._fold()
         tally, self._tally = self._tally, Tally(self._tally.scenario, self._tally.step)
+        tally.response += self._alike
+        tally.service += self._alike
+        if self.step is not None:  # visits are not answered
+            tally.first_byte += self._alike
+        self._alike = Histogram()
         return tally
 
 
