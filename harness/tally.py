@@ -141,7 +141,8 @@ class Growing:
         self._pending.clear()
         tally = self._tally
         services = [*map(sub, dones, sents)]
-        if dues == sents and (answereds == dones or self.step is None):
+        is_whole = answereds == dones and all(answereds)
+        if dues == sents and (is_whole if self.step is not None else not any(answereds)):
             self._alike.record_all(services)
             tally.lag.record(0, len(dues))
         else:
