@@ -73,14 +73,10 @@ class _Clients:
 
 
 def _with_all_of_aiohttps(session: type[Session]) -> type[Session]:
-    """Give a class what it does not have of aiohttp's session.
-
-    `__getattr__` would do that, too, but with it every attribute takes several times as long.
-    """
-    theirs = {*dir(aiohttp.ClientSession), *aiohttp.ClientSession.ATTRS}
-    for name in theirs - {*dir(session), "_client"}:
-        if not name.startswith("__"):
-            setattr(session, name, _Clients(name))
+    """Add what it lacks of aiohttp's session. `__getattr__` would, but slows every attribute."""
+    theirs = {*dir(aiohttp.ClientSession), *aiohttp.ClientSession.ATTRS} - {*dir(session)}
+    for name in (name for name in theirs if not name.startswith("__")):
+        setattr(session, name, _Clients(name))
     return session
 
 
@@ -136,8 +132,7 @@ class Session:
         return ""
 
     if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
+        __getattr__: Any  # what `_with_all_of_aiohttps` gives it
 
     async def __aenter__(self) -> Session:
         return self
