@@ -6,6 +6,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
@@ -63,6 +64,10 @@ class Step(msgspec.Struct, eq=False):
     status: int | None = None
     response: Any = None
     body: bytes = b""
+
+
+BEGUN_BY: ContextVar[Visit | None] = ContextVar("BEGUN_BY", default=None)
+"""The visit that a task was begun in: what it still asks for when that has ended is of that."""
 
 
 class Book:

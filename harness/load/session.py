@@ -18,7 +18,7 @@ from yarl import URL
 from harness.errors import HarnessError
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
-from harness.load.book import Book, Step, Visit
+from harness.load.book import BEGUN_BY, Book, Step, Visit
 from harness.load.example import KEPT_BODY, ByAiohttp
 from harness.load.exchange import Exchange
 from harness.load.failure import OutsideCallError
@@ -187,6 +187,7 @@ class Session:
         route = self._routes.get((method, url)) or self._route(visit, method, url)
         if route.rebased:
             self._book.rebased(route.rebased)
+        visit = BEGUN_BY.get() or visit
         if visit is None:
             return await self._client.request(method, route.url, **self._hopping(options))
         request = self._formed(route, options) if options or route.why_not else route.bare
@@ -237,6 +238,7 @@ class Session:
         route = self._routes.get(("GET", url)) or self._route(visit, "GET", url)
         if route.rebased:
             self._book.rebased(route.rebased)
+        visit = BEGUN_BY.get() or visit
         if visit is None:
             return await self._client.ws_connect(route.url, **options)
         self._book.by_aiohttp("websocket")
