@@ -153,21 +153,21 @@ class Bench:
 
     def harness(self, workers: int) -> Result:
         """Run ours, at a closed pace. The first second is not counted: the workers come in it."""
-        first, *snapshots = self._load(workers=workers)
+        first, *snapshots = self._load(f"{workers} workers")
         requests = sum(tally.ok for tally in _added(snapshots) if tally.step)
         last = snapshots[-1]
         return Result(requests, last.at_s - first.at_s, last.health.cpu_s - first.health.cpu_s)
 
     def on_time(self, rate: int, within_us: int) -> float:
         """Return the share of the visits due at `rate` a second that began within so much of it."""
-        tallies = _added(self._load(rate=str(rate)))
+        tallies = _added(self._load(f"{rate}/s"))
         lag = sum((tally.lag for tally in tallies if tally.step is None), start=Tally("", "").lag)
         soon = sum(n for bucket, n in lag.buckets.items() if bucket <= within_us)
         return soon / (rate * self._seconds)  # what was never sent was not sent in time
 
     def grown(self, minutes: int, scenarios: str) -> Iterator[float]:
         """Yield the MiB that a generator at full speed has resident, after each minute."""
-        job = self._job(scenarios, duration=str(minutes * 60 + 5), workers=WORKERS)
+        job = self._job(scenarios, f"{WORKERS} workers for {minutes * 60 + 5} s")
         host = subprocess.Popen(
             _command(job), cwd=self._folder, preexec_fn=lambda: _pin(self._core),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -182,13 +182,13 @@ class Bench:
             host.terminate()
             host.wait(30)
 
-    def _job(self, scenarios: str, **pace: Any) -> Job:
+    def _job(self, scenarios: str, pace: str) -> Job:
         folder = tempfile.mkdtemp(dir=self._folder)
         return Job(name="bench", scenarios=scenarios, target=self._url, root=str(self._folder),
-                   folder=folder, **pace)  # fmt: skip
+                   folder=folder, pace=pace)  # fmt: skip
 
-    def _load(self, **pace: Any) -> list[Snapshot]:
-        job = self._job("scenario.py", duration=str(self._seconds), **pace)
+    def _load(self, level: str) -> list[Snapshot]:
+        job = self._job("scenario.py", f"{level} for {self._seconds} s")
         self._run(_command(job))
         snapshots = []
         for line in Path(job.folder, "load-bench.0.jsonl").read_bytes().splitlines():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import quote_from_bytes, urlsplit
 
-from harness.secret import is_credential, redacted
+from harness.secret import credentials_in, is_credential, redacted
 
 SHOWN_BYTES = 2048
 """A longer body stands in no line: it is a file, to be filled in."""
@@ -100,7 +100,7 @@ def _words(asked: Asked) -> Iterator[Word]:
     for header in _headers(asked):
         yield from (["-H"], header)
     yield from _body(asked)
-    yield _hidden(url)
+    yield list(_address(url))
 
 
 def _is_head(asked: Asked) -> bool:
@@ -155,6 +155,19 @@ def _hidden(text: str) -> Word:
     parts = _ENVIRONMENT.split(redacted(text))
     both: list[str | Variable] = [Variable(part) if n % 2 else part for n, part in enumerate(parts)]
     return [part for part in both if part]
+
+
+def _address(url: str) -> Iterator[str | Variable]:
+    """Yield a URL, with a variable in the place of each credential in its query, too."""
+    for part in _hidden(url):
+        if isinstance(part, Variable):
+            yield part
+            continue
+        told = 0
+        for name, start, end in credentials_in(part):
+            yield from (part[told:start], Variable(_variable(name)))
+            told = end
+        yield part[told:]
 
 
 def _body(asked: Asked) -> Iterator[Word]:

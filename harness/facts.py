@@ -21,6 +21,7 @@ from harness.inspection import (
     Suppression,
     Weakness,
 )
+from harness.planted import Planted, ProvingBegun, Unharmed
 from harness.snapshot import Snapshot
 
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
@@ -283,4 +284,7 @@ Fact = (
     | Baseline
     | Changed
     | Before
+    | ProvingBegun
+    | Unharmed
+    | Planted
 )

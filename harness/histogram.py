@@ -67,7 +67,12 @@ class Histogram:
         if value_ns < 0:
             value_ns = 0
             self.clipped += times
-        self._count(value_ns // _UNIT_NS, times)
+        value_us = value_ns // _UNIT_NS
+        if value_us > HIGHEST_US:
+            value_us = HIGHEST_US
+            self.clipped += times
+        index = value_us if value_us < _SUB_BUCKETS else _index(value_us)
+        self.buckets[index] = self.buckets.get(index, 0) + times
         if not self.count or value_ns < self.min_ns:
             self.min_ns = value_ns
         if value_ns > self.max_ns:
@@ -80,23 +85,25 @@ class Histogram:
         if not values_ns:
             return
         low, high = min(values_ns), max(values_ns)
-        if low < 0:
+        if low < 0 or high > HIGHEST_US * _UNIT_NS:  # some of them are clipped
             for value_ns in values_ns:
                 self.record(value_ns)
             return
-        for value_us, times in Counter([value // _UNIT_NS for value in values_ns]).items():
-            self._count(value_us, times)
+        indexes = [value_ns // _UNIT_NS for value_ns in values_ns]
+        if high >= _SUB_BUCKETS * _UNIT_NS:
+            # `_index`, without a call of it and of `max` for each
+            indexes = [
+                value if value < _SUB_BUCKETS
+                else ((shift := value.bit_length() - 11) * _HALF) + (value >> shift)
+                for value in indexes
+            ]  # fmt: skip
+        buckets, known = self.buckets, self.buckets.get
+        for index, times in Counter(indexes).items():
+            buckets[index] = known(index, 0) + times
         self.min_ns = min(low, self.min_ns) if self.count else low
         self.max_ns = max(high, self.max_ns)
         self.count += len(values_ns)
         self.total_ns += sum(values_ns)
-
-    def _count(self, value_us: int, times: int) -> None:
-        if value_us > HIGHEST_US:
-            value_us = HIGHEST_US
-            self.clipped += times
-        index = value_us if value_us < _SUB_BUCKETS else _index(value_us)
-        self.buckets[index] = self.buckets.get(index, 0) + times
 
     def quantile(self, q: Fraction) -> int | None:
         """Return, in ns, the value that the share `q` of all values does not exceed.

@@ -1,4 +1,4 @@
-"""Child processes that never outlive their parent, however that ends.
+"""Child processes and scratch folders that never outlive their parent, however that ends.
 
 Each child leads a session of its own and holds the reading end of a pipe. When the parent
 dies, a kill -9 included, the pipe closes, and the child ends its whole process group.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -103,3 +105,26 @@ def _follow(handle: int) -> None:
         pass
     # Not a request: what ends of its own accord now would record the ending of the others.
     os.killpg(0, signal.SIGKILL)
+
+
+_SWEEP = """
+read -r line
+for again in 1 2 3 4 5; do
+    rm -rf -- "$0" && exit 0
+    sleep 0.2  # children of ours are being killed meanwhile, and may still be writing
+done
+"""
+
+
+@contextmanager
+def scratch(prefix: str) -> Iterator[Path]:
+    """Lend a fresh folder, which is removed at the end: by a child, so after a kill -9, too."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    with subprocess.Popen(  # noqa: S603 - fixed arguments
+        ["/bin/sh", "-c", _SWEEP, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    ) as sweeper:  # its end closes the pipe, and waits
+        try:
+            yield folder
+        finally:
+            if sweeper.stdin is not None:
+                sweeper.stdin.close()

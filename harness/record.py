@@ -330,6 +330,24 @@ class Code(msgspec.Struct, frozen=True, kw_only=True):
     hotspots: list[Hotspot] | None
 
 
+class ProofRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault that `harness prove` planted in a copy. PASS: it was found, as was expected.
+
+    `where` is its place in the copy, `expected` the slug that should tell of it, `found` the one
+    that did; empty: none.
+    """
+
+    proof: str
+    subject: str
+    fault: str
+    against: str
+    where: str
+    expected: str
+    found: str
+    outcome: Outcome
+    told: str
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of a run."""
 
@@ -349,6 +367,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     gates: list[GateRow]
     notices: list[Notice] = []
     code: Code | None = None
+    proofs: list[ProofRow] = []
 
     def to_json(self) -> bytes:
         """Write the record as indented JSON."""

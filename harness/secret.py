@@ -13,10 +13,10 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from harness.errors import UsageError
 
@@ -24,8 +24,9 @@ SHORTEST = 6
 """Characters of the shortest value that counts as secret: a shorter one is part of many words."""
 
 _CREDENTIAL = re.compile(
-    "authorization|cookie|token|secret|passw(or)?d|credential|session|api-?key", re.IGNORECASE
+    "authorization|cookie|token|secret|passw(or)?d|credential|session|api[-_]?key", re.IGNORECASE
 )
+_FIELD = re.compile(r"[?&](?P<name>[^=&?#\s]{1,100})=(?P<value>[^&#\s'\"<>)]+)")
 _PREFIX = "HARNESS_SECRET_"
 _OURS = frozenset(
     ("type", "slug", "outcome", "kind", "part", "load", "service", "scenario", "scenarios",
@@ -72,8 +73,22 @@ def keep_token(name: str, value: str) -> None:
 
 
 def is_credential(name: str) -> bool:
-    """Tell whether a header of this name is never shown with its value."""
+    """Tell whether a header, or a field of a query, of this name is never shown with its value."""
     return bool(_CREDENTIAL.search(name))
+
+
+def credentials_in(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield each field of a URL's query in `text` that is one: name, and where its value stands."""
+    for field in _FIELD.finditer(text):
+        if is_credential(name := unquote(field["name"])):
+            yield name, field.start("value"), field.end("value")
+
+
+def without_credentials(text: str) -> str:
+    """Return `text` with ``…`` in place of each credential in a URL's query."""
+    for _, start, end in reversed([*credentials_in(text)]):
+        text = f"{text[:start]}…{text[end:]}"
+    return text
 
 
 def redacted(text: str) -> str:

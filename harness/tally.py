@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import sub
 
 from harness.histogram import Histogram
 from harness.sample import Sample
@@ -21,8 +24,9 @@ MOST_PENDING = 256
 Key = tuple[str, str | None]
 """A scenario and its step; None: its visits."""
 
-Times = tuple[int, int, int, int]
-"""When a request was due, sent, answered (0: not) and done, in ns."""
+Success = tuple[int, int, int, int, int | None, int, bool]
+"""When a request was due, sent, answered (0: not) and done, in ns; its status (None: a visit), the
+bytes that came, and whether it was `Sample.alone`."""
 
 _NEVER = 1 << 63
 
@@ -101,70 +105,69 @@ class Growing:
     success is one of the slowest so far; who keeps those sets it. Of visits none is kept.
     """
 
-    __slots__ = ("_alone", "_bytes_in", "_statuses", "_tally", "_times", "floor_ns", "step")
+    __slots__ = ("_alike", "_pending", "_tally", "floor_ns", "step")
 
     def __init__(self, scenario: str, step: str | None) -> None:
         self.step = step
         self.floor_ns = _NEVER if step is None else -1
         self._tally = Tally(scenario, step)
-        self._times: list[Times] = []
-        self._alone: list[int] = []
-        self._statuses: dict[int | None, int] = {}
-        self._bytes_in = 0
+        self._pending: list[Success] = []
+        self._alike = Histogram()  # of response, service and first byte
 
     def add(self, sample: Sample) -> None:
         """Fold one sample in."""
         if sample.failure is not None:
             self._tally.add(sample)
             return
-        times = sample.due_ns, sample.sent_ns, sample.answered_ns, sample.done_ns
-        self.succeeded(times, sample.status, sample.bytes_in, sample.alone)
+        self.succeeded(
+            (sample.due_ns, sample.sent_ns, sample.answered_ns, sample.done_ns, sample.status,
+             sample.bytes_in, sample.alone)
+        )  # fmt: skip
 
-    def succeeded(
-        self, times: Times, status: int | None = None, bytes_in: int = 0, alone: bool = False
-    ) -> None:
+    def succeeded(self, success: Success) -> None:
         """Note a success."""
-        pending = self._times
-        pending.append(times)
-        self._statuses[status] = self._statuses.get(status, 0) + 1
-        self._bytes_in += bytes_in
-        if alone:
-            self._alone.append(times[3] - times[1])
-        if len(pending) >= MOST_PENDING:
+        self._pending.append(success)
+        if len(self._pending) >= MOST_PENDING:
             self._fold()
 
     def _fold(self) -> None:
-        """Fold in what was noted. Where all were sent when due, two histograms grow alike."""
-        times, tally = self._times, self._tally
-        services = [done - sent for _, sent, _, done in times]
-        lags = [sent - due for due, sent, _, _ in times]
-        if any(lags):
-            tally.response.record_all([done - due for due, _, _, done in times])
-            tally.service.record_all(services)
-            tally.lag.record_all(lags)
+        """Fold in what was noted.
+
+        Where all were sent when due and answered at once, one histogram stands for three.
+        """
+        if not self._pending:
+            return
+        dues, sents, answereds, dones, statuses, sizes, alones = zip(*self._pending, strict=True)
+        self._pending.clear()
+        tally = self._tally
+        services = [*map(sub, dones, sents)]
+        is_whole = answereds == dones and all(answereds)
+        if dues == sents and (is_whole if self.step is not None else not any(answereds)):
+            self._alike.record_all(services)
+            tally.lag.record(0, len(dues))
         else:
-            both = Histogram()
-            both.record_all(services)
-            tally.response += both
-            tally.service += both
-            tally.lag.record(0, len(times))
-        tally.first_byte.record_all([answered - sent for _, sent, answered, _ in times if answered])
-        tally.uncorrected.record_all(self._alone)
-        tally.sent += len(times)
-        tally.ok += len(times)
-        times.clear()
-        self._alone.clear()
+            tally.response.record_all([*map(sub, dones, dues)])
+            tally.service.record_all(services)
+            tally.lag.record_all([*map(sub, sents, dues)])
+            first = [one - sent for one, sent in zip(answereds, sents, strict=True) if one]
+            tally.first_byte.record_all(first)
+        tally.uncorrected.record_all([*compress(services, alones)])
+        tally.sent += len(dues)
+        tally.ok += len(dues)
+        tally.bytes_in += sum(sizes)
+        for status, times in Counter(statuses).items():
+            if status is not None:
+                tally.statuses[str(status)] = tally.statuses.get(str(status), 0) + times
 
     def taken(self) -> Tally:
         """Return the tally as if each sample had been added to it, and begin another."""
         self._fold()
         tally, self._tally = self._tally, Tally(self._tally.scenario, self._tally.step)
-        tally.bytes_in += self._bytes_in
-        for status, times in self._statuses.items():
-            if status is not None:
-                tally.statuses[str(status)] = tally.statuses.get(str(status), 0) + times
-        self._statuses.clear()
-        self._bytes_in = 0
+        tally.response += self._alike
+        tally.service += self._alike
+        if self.step is not None:  # visits are not answered
+            tally.first_byte += self._alike
+        self._alike = Histogram()
         return tally
 
 

@@ -23,6 +23,7 @@ VERBS = {
     "test": "Run functional tests: PATHS, or those of the plan.",
     "load": "Run a load: of one URL, a Molotov scenario file, or a load of the plan.",
     "gates": "Inspect code: PATHS, or those of the plan.",
+    "prove": "Plant faults in a copy of the project: each gate and judge must tell of its own.",
     "report": "Judge a run folder again, and draw its reports.",
     "standins": "Serve stub FILES for other processes, until Ctrl-C; or --check the plan's.",
     "up": "Start the plan's services with their stand-ins, until Ctrl-C.",

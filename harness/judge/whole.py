@@ -15,6 +15,7 @@ from harness.judge import (
     functional,
     gates,
     load,
+    proofs,
     provenance,
     repeated,
     stock,
@@ -22,7 +23,17 @@ from harness.judge import (
 )
 from harness.judge.code import described
 from harness.judge.unchecked import Tolerated
-from harness.record import Code, FunctionalRow, GateRow, LoadRow, LoadRun, Notice, Omission, Record
+from harness.record import (
+    Code,
+    FunctionalRow,
+    GateRow,
+    LoadRow,
+    LoadRun,
+    Notice,
+    Omission,
+    ProofRow,
+    Record,
+)  # fmt: skip
 from harness.verdict import Finding, Outcome, verdict
 from harness.waiver import applied, tolerated
 
@@ -38,6 +49,7 @@ class _Folded:
     gates: list[GateRow] = field(default_factory=list)
     code: list[Code] = field(default_factory=list)
     tolerated: Tolerated = lambda finding: False
+    proofs: list[ProofRow] = field(default_factory=list)
 
     def take(self, part: str, facts: Facts) -> None:
         """Judge one part. One of which nothing can be said is UNKNOWN, as one that is missing."""
@@ -66,6 +78,9 @@ class _Folded:
             self.loads.extend([repeated.told(run, found, facts.below(part))] if run else [])
         elif part.startswith("molotov-"):
             told = stock.judge(part, found, facts.below(part))
+        elif part == "prove":
+            told, planted = proofs.judge(part, found)
+            self.proofs.extend(planted)
         else:
             told, limits = gates.judge(part, found, self.tolerated)
             self.gates.extend(limits)
@@ -122,13 +137,16 @@ def fold(identity: Identity, facts: Facts, parts: Sequence[str] | None = None) -
         environment=identity.environment,
         plan_source=identity.plan_source,
         outcome=outcome,
-        headline=headline(outcome, findings, folded.tests, folded.loads, folded.gates),
+        headline=headline(
+            outcome, findings, folded.tests, folded.loads, folded.gates, folded.proofs
+        ),
         findings=findings,
         not_checked=judgement.not_checked,
         functional=folded.tests,
         load=folded.rows,
         loads=folded.loads,
         gates=folded.gates,
+        proofs=folded.proofs,
         notices=[*judgement.notices, *notices],
         code=next(iter(folded.code), None),
     )
@@ -149,7 +167,7 @@ def _others(asked: Sequence[str], facts: Facts) -> list[str]:
     return [
         part
         for part in known
-        if part.startswith(("functional-", "load-", "molotov-")) or part == "gates"
+        if part.startswith(("functional-", "load-", "molotov-")) or part in ("gates", "prove")
         if not any(part.startswith(f"{other}.") for other in facts.by_part)
     ]
 
@@ -163,12 +181,14 @@ def headline(
     tests: Sequence[FunctionalRow],
     loads: Sequence[LoadRun],
     gate_rows: Sequence[GateRow],
+    proof_rows: Sequence[ProofRow] = (),
 ) -> str:
     """Say in one line what the verdict rests on."""
     if outcome is Outcome.PASS:
         said = _passed(tests, loads, gate_rows)
         stocks = sum(finding.slug == "load/stock" for finding in findings)
         said += [f"{_some(stocks, 'file')} under the stock molotov"] if stocks else []
+        said += [f"{_some(len(proof_rows), 'planted fault')} found"] if proof_rows else []
         return "; ".join(said)
     bad = [f for f in findings if f.counts_as is outcome]
     said = list(dict.fromkeys(_said(f, tests) for f in bad if not _is_place(f)))
@@ -234,7 +254,8 @@ def _said(finding: Finding, tests: Sequence[FunctionalRow]) -> str:
 
 
 def _missing(part: str) -> Finding:
-    verbs = {"functional": "test", "load": "load", "molotov": "load --runner molotov"}
+    verbs = {"functional": "test", "load": "load", "molotov": "load --runner molotov",
+             "prove": "prove"}  # fmt: skip
     verb = verbs.get(part.partition("-")[0], "gates")
     return unknown(
         "evidence/missing-part",

@@ -6,8 +6,10 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextvars import ContextVar
 from typing import Any
+
+import msgspec
 
 from harness.errors import HarnessError
 from harness.evidence import problem
@@ -31,8 +33,7 @@ SLOW_EVERY = 10
 _LONGEST_BODY = 120
 
 
-@dataclass(slots=True, eq=False)
-class Visit:
+class Visit(msgspec.Struct, eq=False):  # a dataclass takes several times as long to make
     """One run of a scenario that is under way. Times in ns on the book's clock.
 
     `last` is the request that was answered last, `running` the scenario's coroutine.
@@ -44,11 +45,10 @@ class Visit:
     asked: int = 0
     last: Step | None = None
     running: Any = None
-    broken: list[tuple[Step, BaseException, Example | None]] = field(default_factory=list)
+    broken: list[tuple[Step, BaseException, Example | None]] = []  # each its own
 
 
-@dataclass(slots=True, eq=False)
-class Step:
+class Step(msgspec.Struct, eq=False):
     """One request of a visit that is under way. `answered_ns` is when its headers came.
 
     `asked` is what is known of the request before it is sent, `response` what waits for its
@@ -64,6 +64,10 @@ class Step:
     status: int | None = None
     response: Any = None
     body: bytes = b""
+
+
+BEGUN_BY: ContextVar[Visit | None] = ContextVar("BEGUN_BY", default=None)
+"""The visit that a task was begun in: what it still asks for when that has ended is of that."""
 
 
 class Book:
@@ -105,7 +109,7 @@ class Book:
         due_ns = now_ns if due_ns is None else due_ns
         visit = Visit(scenario + WARM_UP if due_ns < self._warm_ns else scenario, due_ns, now_ns)
         self._visits.add(visit)
-        self._in_flight.became(len(self._visits), now_ns)
+        self._in_flight.began(now_ns)
         self._started += 1
         return visit
 
@@ -116,9 +120,9 @@ class Book:
         now_ns = self.now()
         self._visits.discard(visit)
         growing = self._tallies.of(visit.scenario, None)
-        self._in_flight.became(len(self._visits), now_ns)
+        self._in_flight.ended(now_ns)
         if error is None:
-            growing.succeeded((visit.due_ns, visit.began_ns, 0, now_ns))
+            growing.succeeded((visit.due_ns, visit.began_ns, 0, now_ns, None, 0, False))
         else:
             self._in_flight.failed(now_ns - visit.began_ns)
             self._end_in_vain(visit, first_cause(error), growing, now_ns)
@@ -136,7 +140,7 @@ class Book:
             return
         now_ns = self.now()
         self._visits.discard(visit)
-        self._in_flight.became(len(self._visits), now_ns)
+        self._in_flight.ended(now_ns)
         self._in_flight.failed(now_ns - visit.began_ns)  # it took its time, and is in no tally
         self._started -= 1
         self.give_up(why, Stop.DRAIN)
@@ -197,8 +201,17 @@ class Book:
 
     def answered(self, step: Step, status: int) -> None:
         """Take down that the headers of an answer came."""
+        self._answered(step, status, self.now())
+
+    def came(self, step: Step, status: int, bytes_in: int) -> None:
+        """End a request whose answer came whole: its head and its last byte at the same instant."""
+        now_ns = self.now()
+        self._answered(step, status, now_ns)
+        self._end(step, None, bytes_in, now_ns)
+
+    def _answered(self, step: Step, status: int, now_ns: int) -> None:
         step.status = status
-        step.answered_ns = self.now()
+        step.answered_ns = now_ns
         visit = step.visit
         before = visit.last
         if before is not step:
@@ -253,6 +266,7 @@ class Book:
             told = f"{step.name} had no whole answer {waited_s:.1f} s after it was sent"
             self._note_unfinished(step.visit, step, told, now_ns)
         for visit in self._visits:
+            self._in_flight.ended(now_ns)
             self._in_flight.failed(now_ns - visit.began_ns)
             self._tallies.of(visit.scenario, None).add(
                 Sample(visit.scenario, None, visit.due_ns, visit.began_ns, now_ns, failure=kind)
@@ -260,7 +274,6 @@ class Book:
             waited_s = (now_ns - visit.began_ns) / 1_000_000_000
             told = f"still under way {waited_s:.1f} s after it began, when the load had ended"
             self._note_unfinished(visit, None, told, now_ns)
-        self._in_flight.became(0, now_ns)
         self._closed = True
 
     def _note_unfinished(self, visit: Visit, step: Step | None, told: str, now_ns: int) -> None:
@@ -340,8 +353,10 @@ class Book:
         if kind is None:
             if done_ns - step.due_ns > growing.floor_ns:
                 self._keep_slow(step, done_ns, growing)
-            times = step.due_ns, step.sent_ns, step.answered_ns, done_ns
-            growing.succeeded(times, step.status, bytes_in, is_alone)
+            growing.succeeded(
+                (step.due_ns, step.sent_ns, step.answered_ns, done_ns, step.status, bytes_in,
+                 is_alone)
+            )  # fmt: skip
         else:
             growing.add(_failed(step, done_ns, kind, bytes_in))
         if visit.last is not step:

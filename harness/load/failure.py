@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 
 from harness.sample import FailureKind
-from harness.secret import redacted
+from harness.secret import redacted, without_credentials
 
 LONGEST_MESSAGE = 300
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL)
@@ -111,7 +111,9 @@ class Places:
             told = f"{line}: {said}" if line and said else line or said or "AssertionError"
         else:
             told = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        return redacted(told)[:LONGEST_MESSAGE]  # a part of a secret would not be found
+        return redacted(without_credentials(told))[
+            :LONGEST_MESSAGE
+        ]  # a part of a secret would not be found
 
     def shown(self, file: str, line: int) -> str:
         """Write a place, relative to the root where it lies below."""

@@ -24,20 +24,28 @@ _S = 1_000_000_000
 
 
 class InFlight:
-    """Counts the visits under way, and adds up their number over time, as they begin and end."""
+    """Counts the visits under way, and adds up their number over time, as they begin and end.
 
-    __slots__ = ("_changed_ns", "_failed_ns", "_most", "_now", "_visits_ns")
+    What they add up to until an instant is, of each, its end less its beginning; of those that
+    have not ended, that instant less their beginning. So beginnings and ends need only be summed.
+    """
+
+    __slots__ = ("_failed_ns", "_most", "_now", "_visits_ns")
 
     def __init__(self) -> None:
-        self._now = self._most = self._changed_ns = self._visits_ns = self._failed_ns = 0
+        self._now = self._most = self._visits_ns = self._failed_ns = 0
 
-    def became(self, number: int, now_ns: int) -> None:
-        """Know that `number` visits are under way from now on."""
-        self._visits_ns += self._now * (now_ns - self._changed_ns)
-        self._changed_ns = now_ns
-        self._now = number
-        if number > self._most:
-            self._most = number
+    def began(self, now_ns: int) -> None:
+        """Know that one more is under way from now on."""
+        self._visits_ns -= now_ns
+        self._now += 1
+        if self._now > self._most:
+            self._most = self._now
+
+    def ended(self, now_ns: int) -> None:
+        """Know that one less is."""
+        self._visits_ns += now_ns
+        self._now -= 1
 
     def failed(self, took_ns: int) -> None:
         """Know how long a visit had taken that failed: the tallies do not say."""
@@ -45,7 +53,7 @@ class InFlight:
 
     def flight(self, now_ns: int) -> Flight:
         """Return what was counted until now; `most` since it was last asked for."""
-        visits_ns = self._visits_ns + self._now * (now_ns - self._changed_ns)
+        visits_ns = self._visits_ns + self._now * now_ns
         most, self._most = self._most, self._now
         return Flight(visits_s=visits_ns / _S, failed_s=self._failed_ns / _S, most=most)
 

@@ -50,6 +50,10 @@ class Witness(Protocol):
         """Know that a head has come."""
         ...
 
+    def came(self, step: Any, status: int, bytes_in: int) -> None:
+        """Know that a whole answer has come at once."""
+        ...
+
     def done(self, step: Any, bytes_in: int, done_ns: int | None = None) -> None:
         """Know that the last byte has come; None: now."""
         ...
@@ -107,11 +111,10 @@ class Response(View):
             self.head = head
             self.status = head.status
             self._at_once = body
-            self.bytes_in = bytes_in = len(body)
+            self.bytes_in = len(body)
             self.is_over = True
             self._client.under_way.discard(self)
-            self._client.witness.answered(self.step, head.status)
-            self._client.witness.done(self.step, bytes_in)
+            self._client.witness.came(self.step, head.status, self.bytes_in)
         else:
             self._begin(head)
             self.fed(body)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -18,7 +18,7 @@ from yarl import URL
 from harness.errors import HarnessError
 from harness.load.address import Addresses, ForeignHostError
 from harness.load.board import Stop
-from harness.load.book import Book, Step, Visit
+from harness.load.book import BEGUN_BY, Book, Step, Visit
 from harness.load.example import KEPT_BODY, ByAiohttp
 from harness.load.exchange import Exchange
 from harness.load.failure import OutsideCallError
@@ -62,6 +62,25 @@ def _verb(method: str, **defaults: Any) -> Any:
     return verb
 
 
+class _Clients:
+    """An attribute that a session has of its `aiohttp.ClientSession`. One that is set hides it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, session: Any, owner: type) -> Any:
+        return self if session is None else getattr(session._client, self._name)
+
+
+def _with_all_of_aiohttps(session: type[Session]) -> type[Session]:
+    """Add what it lacks of aiohttp's session. `__getattr__` would, but slows every attribute."""
+    theirs = {*dir(aiohttp.ClientSession), *aiohttp.ClientSession.ATTRS} - {*dir(session)}
+    for name in (name for name in theirs if not name.startswith("__")):
+        setattr(session, name, _Clients(name))
+    return session
+
+
+@_with_all_of_aiohttps
 class Session:
     """Measures requests into a `Book`. `visit` is the one under way; None: a fixture, not measured.
 
@@ -112,10 +131,8 @@ class Session:
             return str(error)
         return ""
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_client":  # not set: ClientSession() has refused its options
-            raise AttributeError(name)
-        return getattr(self._client, name)
+    if TYPE_CHECKING:
+        __getattr__: Any  # what `_with_all_of_aiohttps` gives it
 
     async def __aenter__(self) -> Session:
         return self
@@ -170,6 +187,7 @@ class Session:
         route = self._routes.get((method, url)) or self._route(visit, method, url)
         if route.rebased:
             self._book.rebased(route.rebased)
+        visit = BEGUN_BY.get() or visit
         if visit is None:
             return await self._client.request(method, route.url, **self._hopping(options))
         request = self._formed(route, options) if options or route.why_not else route.bare
@@ -220,6 +238,7 @@ class Session:
         route = self._routes.get(("GET", url)) or self._route(visit, "GET", url)
         if route.rebased:
             self._book.rebased(route.rebased)
+        visit = BEGUN_BY.get() or visit
         if visit is None:
             return await self._client.ws_connect(route.url, **options)
         self._book.by_aiohttp("websocket")

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.load.address import Addresses
-from harness.load.book import Book
+from harness.load.book import BEGUN_BY, Book
 from harness.load.failure import first_cause
 from harness.load.molotov import Scenario, Scenarios
 from harness.load.session import Session
@@ -89,6 +89,7 @@ class Visitor:
             await asyncio.sleep(0)
             return 0.0
         visit = session.visit = self._book.begin(scenario.name, due_ns)
+        BEGUN_BY.set(visit)
         is_told = self._scenarios.listeners
         if is_told:
             await self._tell("scenario_start", scenario=scenario.entry, wid=self._number)
@@ -108,6 +109,7 @@ class Visitor:
         else:
             self._book.end(visit, raised)
         session.visit = None
+        BEGUN_BY.set(None)
         if is_told:
             await self._tell_end(scenario, raised)
         if not has_waited:

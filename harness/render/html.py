@@ -92,6 +92,7 @@ def _page(record: Record, room: Room) -> str:
         passed=Capped.of(passed, room.rows),
         objectives=Capped.of(outline.objectives(record), room.rows),
         gates=Capped.of(record.gates, room.rows),
+        proofs=Capped.of(record.proofs, room.rows),
         functional=Capped.of(record.functional, room.rows // 2),
         columns=_TESTS,
         percentiles=_PERCENTILES,

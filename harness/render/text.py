@@ -26,6 +26,7 @@ _MOST_LOADS = 4
 _MOST_KEPT = 3
 _MOST_ROWS = 10
 _MOST_TOLD = 4
+_MOST_PROOFS = 30
 _WIDTH = 140
 _INDENT = " " * 9
 _ELSEWHERE = "see report.html"
@@ -45,6 +46,7 @@ def render(record: Record, *, colour: bool = False) -> str:
         *(_load(load, paint) for load in loads.shown),
         list(_more(loads, "load")),
         _gates(record, paint),
+        _proofs(record, paint),
         *(_told(title, lines, paint) for title, lines in outline.told(record)),
         *(
             _told(title, lines, paint)
@@ -222,6 +224,22 @@ def _gates(record: Record, paint: _Paint) -> list[str]:
             for gate in record.gates
         ],
     )
+
+
+def _proofs(record: Record, paint: _Paint) -> list[str]:
+    if not record.proofs:
+        return []
+    rows = Capped.of(record.proofs, _MOST_PROOFS)
+    names = [line(f"{row.proof}: {row.subject}", 60) for row in rows.shown]
+    return [
+        paint.heading("Proofs"),
+        *(
+            f"  {paint.outcome(row.outcome, 8)}{name:{max(map(len, names))}}  "
+            f"{line(row.fault, 60)}: {line(row.found, 60) or 'not found'}"
+            for row, name in zip(rows.shown, names, strict=True)
+        ),
+        *_more(rows, "proof"),
+    ]
 
 
 def _told(title: str, lines: Sequence[str], paint: _Paint) -> list[str]:

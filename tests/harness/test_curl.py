@@ -235,3 +235,25 @@ async def _pasted(line: str) -> None:
         BASH, "-c", line, env=clean(), stdout=nowhere, stderr=nowhere
     )
     assert await process.wait() == 0, line
+
+
+@pytest.mark.parametrize(
+    ("target", "told", "wanted"),
+    [
+        (b"/a?token=abc&q=1", """'http://localhost/a?token='"${TOKEN:?}"'&q=1'""", ["TOKEN"]),
+        (
+            b"/a?q=1&api_key=a%26b",
+            """'http://localhost/a?q=1&api_key='"${API_KEY:?}\"""",
+            ["API_KEY"],
+        ),
+        (b"/a?token=&q=token", "'http://localhost/a?token=&q=token'", []),
+        (b"/token=abc", "http://localhost/token=abc", []),
+    ],
+)
+def test_a_credential_in_a_query_is_to_be_filled_in(
+    target: bytes, told: str, wanted: list[str]
+) -> None:
+    line, missing = curl(Asked("GET", "http://localhost", target, []))
+
+    assert line == f"curl -i {told}"
+    assert [one.partition(",")[0] for one in missing] == wanted

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,3 +165,42 @@ def test_without_a_leash_nothing_is_held(monkeypatch: pytest.MonkeyPatch) -> Non
     before = threading.active_count()
     leash.hold()
     assert threading.active_count() == before
+
+
+def test_a_scratch_folder_is_gone_at_the_end_whatever_is_raised() -> None:
+    lent: list[Path] = []
+
+    def use() -> None:
+        with leash.scratch("harness-test-") as folder:
+            (folder / "sub").mkdir()
+            (folder / "sub/file").write_text("")
+            lent.append(folder)
+            raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"):
+        use()
+
+    assert [folder.exists() for folder in lent] == [False]
+
+
+def test_a_scratch_folder_is_gone_when_its_owner_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import time\nfrom harness.leash import scratch\n"
+        "with scratch('harness-test-') as folder:\n"
+        "    print(folder, flush=True)\n    time.sleep(600)\n"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code], env={**ENV, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert owner.stdout is not None
+    folder = Path(owner.stdout.readline().strip())
+    assert folder.is_dir()
+
+    owner.kill()
+    owner.communicate()
+
+    deadline = time.monotonic() + PATIENCE_S
+    while folder.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

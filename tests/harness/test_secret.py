@@ -264,3 +264,12 @@ def test_output_that_cannot_be_written_without_its_secrets_is_no_more(
         run._redact(log)
 
     assert not log.exists()
+
+
+def test_credentials_in_the_queries_of_a_text_are_not_shown() -> None:
+    told = "500, url='http://localhost/a?q=1&access_token=abc' and (http://b/?session=x&y=token)"
+
+    assert secret.without_credentials(told) == (
+        "500, url='http://localhost/a?q=1&access_token=…' and (http://b/?session=…&y=token)"
+    )
+    assert secret.without_credentials("is a=b&c?d=e") == "is a=b&c?d=e"

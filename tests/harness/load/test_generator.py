@@ -270,6 +270,26 @@ async def test_requests_that_visits_leave_behind_are_waited_for_and_counted(
     assert outcome.tallies["visit", "GET /"].ok == 4
 
 
+async def test_what_a_task_asks_for_after_its_visit_has_ended_is_of_that_visit(
+    tmp_path: Path, service: Service
+) -> None:
+    left: list[object] = []
+
+    async def visit(session: Any) -> None:
+        async def later() -> None:
+            await asyncio.sleep(0.05)
+            async with session.get("/later") as response:
+                response.raise_for_status()
+
+        async with session.get("/"):
+            left.append(asyncio.create_task(later()))
+
+    outcome = await ran(tmp_path, scenarios(visit), "10/s for 500ms", target=service.url)
+
+    assert service.paths.count("/later") >= 4
+    assert outcome.tallies["visit", "GET /later"].sent == service.paths.count("/later")
+
+
 async def test_a_request_that_was_left_behind_and_hangs_is_not_waited_for_for_ever(
     tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,10 +22,8 @@ def test_visits_in_flight_add_up_to_their_durations(
     began = [(begin, 0, 0) for begin, _, _ in visits]
     ended = [(begin + took, 1, took if failed else 0) for begin, took, failed in visits]
 
-    number = 0
     for at_ns, is_end, failed_ns in sorted(began + ended):
-        number += -1 if is_end else 1
-        counted.became(number, at_ns)
+        (counted.ended if is_end else counted.began)(at_ns)
         counted.failed(failed_ns)
 
     flight = counted.flight(ends_ns)
@@ -37,11 +35,13 @@ def test_a_visit_under_way_counts_until_now_and_the_most_is_of_the_time_since_th
     None
 ):
     counted = InFlight()
-    for number, at_ns in ((1, 0), (2, 1), (3, 2), (2, 3), (1, 3)):
-        counted.became(number, at_ns * 10**9)
+    for at_s in range(3):
+        counted.began(at_s * 10**9)
+    for _ in range(2):
+        counted.ended(3 * 10**9)
 
     assert (counted.flight(4 * 10**9).visits_s, counted.flight(4 * 10**9).most) == (7.0, 1)
-    counted.became(2, 4 * 10**9)
+    counted.began(4 * 10**9)
     assert counted.flight(5 * 10**9).most == 2
 
 

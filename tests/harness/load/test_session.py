@@ -358,6 +358,12 @@ async def test_it_has_what_aiohttps_session_has(service: Service, measured: Make
     assert session.loop is asyncio.get_running_loop()  # and no warning: Molotov documents it
     assert isinstance(session, aiohttp.ClientSession)  # and this
     assert not session.closed
+    public = [name for name in dir(aiohttp.ClientSession) if not name.startswith("_")]
+    assert [name for name in public if not hasattr(session, name)] == []
+    with pytest.raises(AttributeError, match="unheard_of"):
+        session.unheard_of  # noqa: B018
+    session.timeout = "its own"
+    assert session.timeout == "its own"
     assert sum(tally.ok for tally in one.tallies.values()) == 9
 
 

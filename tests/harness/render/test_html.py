@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from harness.record import Record
+from harness.record import ProofRow, Record
 from harness.render import Renderer, html
 from harness.verdict import Finding, Outcome
 
@@ -284,3 +284,15 @@ def test_the_page_has_what_gates_show_beside_their_limits(with_code: Record) -> 
         "complexity: radon 6.0.1 on Python 3.11.9, 33 of 34 files", "content 1571",
     ):  # fmt: skip
         assert part in page
+
+
+def test_planted_faults_are_a_table_that_obeys_nobody(empty: Record, hostile: str) -> None:
+    row = ProofRow(
+        proof=hostile, subject=hostile, fault=hostile, against=hostile, where=hostile,
+        expected=hostile, found="", outcome=Outcome.UNKNOWN, told=hostile,
+    )  # fmt: skip
+
+    page = Page(html.render(msgspec.structs.replace(empty, proofs=[row] * 300)))
+
+    assert "Faults that were planted in a copy" in page.words
+    assert "not found" in page.words

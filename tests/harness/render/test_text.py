@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from harness.record import Notice, Record
+from harness.record import Notice, ProofRow, Record
 from harness.render import Renderer, html, text
 from harness.verdict import Finding, Outcome, Waived
 
@@ -299,3 +299,33 @@ def test_comments_that_hide_something_and_hotspots_are_told(with_code: Record) -
         in (summary)
     )
     assert "Maintainability" not in summary
+
+
+def proof(**changes: object) -> ProofRow:
+    told = {
+        "proof": "security", "subject": "the gate", "fault": "an eval", "where": "shop/a.py:",
+        "against": "security.medium == 0", "expected": "security/B307", "found": "security/B307",
+        "outcome": Outcome.PASS, "told": "FAIL: eval",
+    }  # fmt: skip
+    return ProofRow(**{**told, **changes})  # type: ignore[arg-type]
+
+
+def test_each_fault_that_was_planted_has_a_line(empty: Record) -> None:
+    rows = [proof(), proof(proof="load", subject="load mix", found="", outcome=Outcome.FAIL)]
+
+    said = text.render(msgspec.structs.replace(empty, proofs=rows))
+
+    assert (
+        "Proofs\n"
+        "  PASS    security: the gate  an eval: security/B307\n"
+        "  FAIL    load: load mix      an eval: not found\n"
+    ) in said
+
+
+def test_the_lines_of_proofs_end_and_obey_nobody(empty: Record, hostile: str) -> None:
+    rows = [proof(fault=hostile, subject=hostile, found=hostile)] * 300
+
+    said = text.render(msgspec.structs.replace(empty, proofs=rows))
+
+    assert len(said.splitlines()) < 60
+    assert not any(unicodedata.category(char) in ("Cc", "Cf") for char in said if char != "\n")
