@@ -45,8 +45,8 @@ class Finding:
     """One judged fact.
 
     `where` is a place that a reader can open: ``file:line``, a test's name, a load's step.
-    `symbol` is the qualified name of the function that it is in, where it has one. `measured` and
-    `limit` are numbers in `unit`; None where the fact has no number. `evidence` are
+    `symbol` is the qualified name of the function that it is in, or the pattern that it is about.
+    `measured` and `limit` are numbers in `unit`; None where the fact has no number. `evidence` are
     texts of several lines, such as the exchanges of a failed test. One with a `waiver` is
     tolerated, and the verdict leaves it out.
     """

@@ -164,6 +164,7 @@ def _suppressions(
                 one.where or one.path,
                 f"{one.path} is excluded by the plan: {one.reason}",
                 "delete the exclusion, or raise the limit",
+                one.path,
             )
             for one in taking
         ),
@@ -185,10 +186,10 @@ def _beyond(which: str, comment: Suppression) -> Finding:
     )
 
 
-def _suppressed(where: str, message: str, next_step: str) -> Finding:
+def _suppressed(where: str, message: str, next_step: str, symbol: str = "") -> Finding:
     return Finding(
         slug="suppressions/limit", outcome=Outcome.FAIL, where=where, message=message,
-        next_step=next_step,
+        next_step=next_step, symbol=symbol,
     )  # fmt: skip
 
 

@@ -267,6 +267,22 @@ def test_a_comment_that_hides_all_can_be_accepted_and_a_second_one_is_new(code: 
     assert "baseline/stale" in code.gates().told
 
 
+def test_an_exclusion_that_was_accepted_stands_for_no_other(code: Code) -> None:
+    def excluding(*patterns: str, **accepting: Any) -> Judged:
+        exclude = tuple(
+            inspection.Exclusion(path=one, reason="why", where="harness.toml:4", files=("v/a.py",))
+            for one in patterns
+        )
+        begun = inspection.GatesBegun(limits=(), exclude=exclude)
+        return code.gates(limits=("suppressions == 0",), more=(begun,), **accepting)
+
+    assert excluding("v/*").outcome is Outcome.FAIL
+    assert excluding("v/*", accept=True).outcome is Outcome.PASS
+    assert excluding("v/*").outcome is Outcome.PASS
+    assert excluding("*.py").outcome is Outcome.FAIL
+    assert excluding("v/*", "*.py").places == ["harness.toml:4"]
+
+
 def test_a_file_that_became_less_maintainable_is_worse_than_accepted(code: Code) -> None:
     limits = ("maintainability.min >= 99",)
 
