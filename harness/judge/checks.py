@@ -241,6 +241,12 @@ def starved_percent(measured: Measured) -> float | None:
     return 100 * shares.starved / (shares.starved + shares.target)
 
 
+def waited_ms(measured: Measured) -> float:
+    """Return how long the target's threads waited for a processor, all together, until the end."""
+    found = [s.health.vitals.machine for s in measured.snapshots if s.health.vitals]
+    return 1000 * max((one.starved_s or 0.0 for one in found if one is not None), default=0.0)
+
+
 def _shares(measured: Measured) -> Shares | None:
     """Return who used the machine until the drain; None where it does not tell."""
     until = measured.until_drain

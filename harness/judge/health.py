@@ -18,6 +18,7 @@ from harness.judge.checks import (
     WITHOUT_OTHERS,
     paused_ms,
     starved_percent,
+    waited_ms,
 )  # fmt: skip
 from harness.judge.measured import Measured
 from harness.verdict import Finding, Outcome
@@ -27,11 +28,13 @@ from harness.verdict import Finding, Outcome
 class Ailment:
     """Why the generator or the machine, not the target, may have made a figure, and what helps.
 
-    There is none where `why` is empty.
+    There is none where `why` is empty. `most_ms` is what it can have added to a response time, None
+    where nobody can tell.
     """
 
     why: str = ""
     helps: str = ""
+    most_ms: float | None = None
 
     def __bool__(self) -> bool:
         return bool(self.why)
@@ -51,7 +54,7 @@ def sickness(measured: Measured) -> Ailment:
         return Ailment(told, SCHEDULE.helps)
     if (starved := starved_percent(measured) or 0) > STARVED.limit:
         told = f"others had the processor in {starved:.0f} % of the time that the target was ready"
-        return Ailment(told, STARVED.helps)
+        return Ailment(told, STARVED.helps, waited_ms(measured))
     return Ailment()
 
 

@@ -53,7 +53,7 @@ def judge(
     for objective in objectives:
         judgement.findings.append(judged(part, measured, objective, sick))
     judgement.extend(stopped.judge(part, measured, objectives, judgement.findings))
-    if sick:
+    if sick and sick.most_ms is None:
         judgement.not_checked.append(
             Omission(
                 what=f"{part}: what the target does beyond this load",

@@ -146,7 +146,7 @@ def _reading(measured: Measured, objective: Objective, scope: Scope, sick: Ailme
     outcome = Outcome.PASS if objective.holds(value) else Outcome.FAIL
     if lacking and not (objective.unit == "ms" and _beyond_doubt(objective, scope)):
         return _Reading(Outcome.UNKNOWN, value, (lacking,), scope)
-    if outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, scope, sick)):
+    if outcome is Outcome.FAIL and (spoiled := _spoiled(measured, objective, scope, sick, value)):
         told = f"neither met nor missed: {spoiled.why}"
         return _Reading(Outcome.UNKNOWN, value, (told,), scope, spoiled.helps)
     return _Reading(outcome, value, (), scope)
@@ -246,12 +246,17 @@ def _beyond_doubt(objective: Objective, scope: Scope) -> bool:
     return objective.op in ("<", "<=") and not objective.holds(Fraction(fastest, _MS))
 
 
-def _spoiled(measured: Measured, objective: Objective, scope: Scope, sick: Ailment) -> Ailment:
+def _spoiled(
+    measured: Measured, objective: Objective, scope: Scope, sick: Ailment, value: Fraction
+) -> Ailment:
     """Say how the generator may have caused a missed objective; nothing where it cannot have."""
     if objective.indicator in ("failures", "completed"):
         return _excuse(measured, objective, scope, sick)
     if objective.unit not in ("ms", "/s", "B"):
         return Ailment()
+    if objective.unit == "ms" and sick.most_ms is not None:
+        least = max(Fraction(0), value - Fraction(sick.most_ms))
+        sick = sick if objective.holds(least) else Ailment()
     if sick or objective.unit != "ms":
         return sick
     if 100 * scope.lag_ms > LAG.limit * objective.limit:

@@ -79,7 +79,11 @@ def test_who_used_the_machine_is_told_and_decides_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("others_s", "starved_s", "outcome"),
-    [(9.0, 6.0, "undecided"), (9.0, 2.0, "missed"), (1.0, 6.0, "missed")],
+    [
+        (9.0, 6.0, "undecided"),
+        (9.0, 2.0, "missed"),  # by a fifth of its time
+        (1.0, 6.0, "missed"),  # by the generator, or its own threads
+    ],
 )
 def test_a_latency_is_undecided_where_others_kept_the_target_waiting(
     others_s: float, starved_s: float, outcome: str
@@ -95,6 +99,16 @@ def test_a_latency_is_undecided_where_others_kept_the_target_waiting(
 
     missed = findings[f"load/objective-{outcome}"]
     assert ("others had the processor in 43 %" in missed.message) == (outcome == "undecided")
+
+
+def test_a_latency_is_missed_that_no_wait_of_the_target_explains() -> None:
+    machine = Machine(processors=2, busy_s=10.0, target_s=0.02, starved_s=0.04)
+    vitals = msgspec.structs.replace(VITALS, machine=machine)
+    slow = healthy(snapshot(hundred(300)), vitals=vitals)
+
+    findings, _ = found(slow, objectives=("p99 < 250ms",))
+
+    assert "load/objective-missed" in findings
 
 
 def test_all_generators_are_one_share_and_each_has_its_own_figure() -> None:
