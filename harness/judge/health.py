@@ -41,7 +41,7 @@ class Ailment:
 
 
 def sickness(measured: Measured) -> Ailment:
-    """Say in which way the generator was the bottleneck, or others that had the machine."""
+    """Say in which way the generator was the bottleneck."""
     if measured.cpu * 100 >= CPU.limit:
         told = f"a generator process used {measured.cpu:.0%} of a processor"
         return Ailment(told, CPU.helps)
@@ -52,6 +52,13 @@ def sickness(measured: Measured) -> Ailment:
     if (paused_ms(measured) or 0) > SCHEDULE.limit:
         told = "the scenarios' own pauses left no room for the visits that were due"
         return Ailment(told, SCHEDULE.helps)
+    return Ailment()
+
+
+def doubt(measured: Measured) -> Ailment:
+    """Say why what was missed may not be the target's: the generator, or others on its machine."""
+    if sick := sickness(measured):
+        return sick
     if (starved := starved_percent(measured) or 0) > STARVED.limit:
         told = f"others had the processor in {starved:.0f} % of the time that the target was ready"
         return Ailment(told, STARVED.helps, waited_ms(measured))

@@ -7,6 +7,7 @@ The limits and their numbers are in `checks`. The rules:
 - The generator was not well where it was beyond a limit of `health.sickness`, or where its event
   loop's lag (p99) exceeds a tenth of the latency limit in question. Lag only ever lengthens
   latencies: an objective that is met stays met; one that is missed is then UNKNOWN.
+- So it is where other processes kept the target from its processor, by no more than its whole wait.
 - So is one on failures that is missed only by `promised.SPOILED`, kinds that such a generator
   makes, or, where the load was cut short, by what was under way.
 - A loop that lagged, other processes' turns of the processor not counted, was blocked by the
@@ -22,7 +23,7 @@ from msgspec.structs import replace
 from harness.facts import Fact
 from harness.judge import Judgement, of_part, rehearsal, stopped
 from harness.judge.checks import disagreement, validity
-from harness.judge.health import evidence, rate_reached, sickness, stopped_at_failure
+from harness.judge.health import doubt, evidence, rate_reached, sickness, stopped_at_failure
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged, unjudged
 from harness.judge.rows import crowded, row, run
@@ -45,19 +46,19 @@ def judge(
         return judgement, run(measured, []), []  # it was not driven
     objectives = [parse_objective(text, Family.LOAD) for text in measured.begun.objectives]
     objectives.extend(defaults(measured, objectives))
-    sick = sickness(measured)
+    sick, doubted = sickness(measured), doubt(measured)
     judgement.extend(evidence(part, measured))
-    judgement.extend(rate_reached(part, measured, sick))
+    judgement.extend(rate_reached(part, measured, doubted))
     judgement.extend(stopped_at_failure(part, measured))
     judgement.extend(disagreement(part, measured))
     for objective in objectives:
-        judgement.findings.append(judged(part, measured, objective, sick))
+        judgement.findings.append(judged(part, measured, objective, doubted))
     judgement.extend(stopped.judge(part, measured, objectives, judgement.findings))
-    if sick and sick.most_ms is None:
+    if sick:
         judgement.not_checked.append(
             Omission(
                 what=f"{part}: what the target does beyond this load",
-                why=f"the figures are not the target's alone: {sick.why}",
+                why=f"the generator was the bottleneck: {sick.why}",
                 next_step=sick.helps,
             )
         )

@@ -23,7 +23,7 @@ from msgspec import structs
 
 from harness.facts import LoadBegun
 from harness.histogram import Histogram
-from harness.judge.health import sickness
+from harness.judge.health import doubt
 from harness.judge.measured import Measured
 from harness.judge.promised import defaults, judged
 from harness.judge.scope import scope_of
@@ -82,7 +82,7 @@ _UPPER, _LOWER = ("<", "<="), (">", ">=")
 
 def _is_lost(measured: Measured, objective: Objective) -> bool:
     """Tell whether an objective is missed, and stays so whatever follows."""
-    part, sick = f"load-{measured.begun.load}", sickness(measured)
+    part, sick = f"load-{measured.begun.load}", doubt(measured)
     missed = judged(part, measured, objective, sick)
     if missed.outcome is not Outcome.FAIL or not _only_gets_worse(objective, missed):
         return False

@@ -101,6 +101,20 @@ def test_a_latency_is_undecided_where_others_kept_the_target_waiting(
     assert ("others had the processor in 43 %" in missed.message) == (outcome == "undecided")
 
 
+def test_what_the_target_waited_for_is_no_fault_of_the_generators() -> None:
+    machine = Machine(processors=2, busy_s=17.0, target_s=8.0, starved_s=6.0)
+    vitals = msgspec.structs.replace(VITALS, machine=machine)
+
+    told, run, rows = judge(PART, (BEGUN, ENDED), (healthy(snapshot(hundred()), vitals=vitals),))
+
+    assert run is not None
+    assert run.validity is not None
+    assert not check(run.validity, "target's wait").within
+    assert all(row.valid for row in rows)
+    assert told.not_checked == []
+    assert {finding.outcome for finding in told.findings} == {Outcome.PASS}
+
+
 def test_a_latency_is_missed_that_no_wait_of_the_target_explains() -> None:
     machine = Machine(processors=2, busy_s=10.0, target_s=0.02, starved_s=0.04)
     vitals = msgspec.structs.replace(VITALS, machine=machine)
