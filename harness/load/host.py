@@ -147,13 +147,13 @@ def _generators(
             board.start(time.monotonic_ns() + int(START_MARGIN_S * 1_000_000_000))
         time.sleep(_POLL_S)
     if heard:
-        part.note(problem(_interrupted(job)))
+        part.note(problem(_interrupted(job, signal.Signals(heard[0]))))
 
 
-def _interrupted(job: Job) -> HarnessError:
+def _interrupted(job: Job, heard: signal.Signals) -> HarnessError:
     return HarnessError(
         "load/interrupted",
-        "the load was told to end before its time",
+        f"the load was told to end before its time, by {heard.name}",
         where=f"load-{job.name}",
         next_step="run it again; what it had counted until then is in the record",
     )

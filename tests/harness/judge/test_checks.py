@@ -105,7 +105,10 @@ def test_what_the_target_waited_for_is_no_fault_of_the_generators() -> None:
     machine = Machine(processors=2, busy_s=17.0, target_s=8.0, starved_s=6.0)
     vitals = msgspec.structs.replace(VITALS, machine=machine)
 
-    told, run, rows = judge(PART, (BEGUN, ENDED), (healthy(snapshot(hundred()), vitals=vitals),))
+    begun = load_of(("failures == 0",))
+    told, run, rows = judge(
+        PART, (BEGUN, begun, ENDED), (healthy(snapshot(hundred()), vitals=vitals),)
+    )
 
     assert run is not None
     assert run.validity is not None
